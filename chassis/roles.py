@@ -1,0 +1,74 @@
+"""Roles that are the same in every service: publish the outbox, migrate the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from chassis.messaging.producer import Producer
+from chassis.messaging.relay import Relay
+from chassis.messaging.topics import source_of, topic_of
+from chassis.process import Process
+from chassis.storage.engine import create_engine
+from chassis.storage.migrations import migrate
+from chassis.telemetry.observers import RelayMetrics
+
+_MIGRATION_CONNECTIONS = 2  # one keeps the lock that a second migration waits for
+
+
+class StoringSettings(Protocol):
+    """What `migrate_role` needs; chassis.settings.DatabaseSettings has it."""
+
+    @property
+    def database_url(self) -> SecretStr: ...
+
+
+class PublishingSettings(StoringSettings, Protocol):
+    """What `relay_role` needs; DatabaseSettings and KafkaSettings together have it."""
+
+    @property
+    def kafka_bootstrap(self) -> str: ...
+
+    @property
+    def topic_prefix(self) -> str: ...
+
+
+def relay_role(service: str) -> Callable[[PublishingSettings, Process], None]:
+    """The role that publishes `service`'s outbox to its topic until asked to stop. Blocks."""
+
+    def relay(settings: PublishingSettings, process: Process) -> None:
+        topic = topic_of(service, settings.topic_prefix)
+        engine = create_engine(
+            settings.database_url.get_secret_value(),
+            application_name=f"{service}-relay",
+            pool_size=1,
+        )
+        Relay(
+            engine=engine,
+            open_producer=partial(Producer, settings.kafka_bootstrap),
+            topic=topic,
+            source=source_of(service),
+            observer=RelayMetrics(topic),
+        ).run(process.stopping.event)
+
+    return relay
+
+
+def migrate_role(service: str, migrations: str) -> Callable[[StoringSettings, Process], None]:
+    """The role that brings the database to the newest version and ends.
+
+    `migrations` is the package of numbered scripts. Several at once wait for each other.
+    """
+
+    def migrate_database(settings: StoringSettings, _process: Process) -> None:
+        engine = create_engine(
+            settings.database_url.get_secret_value(),
+            application_name=f"{service}-migrate",
+            pool_size=_MIGRATION_CONNECTIONS,
+        )
+        migrate(engine, migrations)
+
+    return migrate_database

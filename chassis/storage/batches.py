@@ -1,0 +1,217 @@
+"""One batch in one transaction: lock, read, decide, save, remember, publish, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar, cast
+
+from sqlalchemy import Connection, Engine
+
+from chassis.clock import Clock
+from chassis.failpoints import failpoint
+from chassis.kernel.decisions import Decision
+from chassis.kernel.refusals import Category, FieldViolation, Refusal
+from chassis.storage import outbox, requests, sets
+from chassis.storage.answers import decode_outcome, encode_answer, encode_refusal
+from chassis.storage.contracts import AnswerCodec, Executed, Repository, Submission
+from chassis.storage.failures import BlamedError, give_back
+from chassis.storage.outbox import OutboxEvent
+
+A = TypeVar("A")
+C = TypeVar("C")
+E = TypeVar("E")
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Effects(Generic[A]):
+    """What deciding a batch has come to so far; outcomes by index into the batch."""
+
+    now: datetime
+    first_of: dict[requests.Key, int]
+    outcomes: dict[int, Executed[A] | Refusal] = field(default_factory=dict)
+    encoded: dict[int, bytes] = field(default_factory=dict)
+    events: list[OutboxEvent] = field(default_factory=list)
+    traceparents: list[str] = field(default_factory=list)
+
+    def to_remember(self, batch: Sequence[Submission[C]]) -> list[requests.ToRemember]:
+        return [
+            requests.ToRemember(each.caller, each.request_id, each.fingerprint, outcome)
+            for each, outcome in ((batch[index], done) for index, done in self.encoded.items())
+            if each.fingerprint is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRunner(Generic[C, S, A, E]):
+    """Runs a batch of commands in one READ COMMITTED transaction of its own.
+
+    Keeps nothing between runs: a rerun after any failure loads everything again.
+    """
+
+    engine: Engine
+    repository: Repository[C, S]
+    decide: Callable[[S, C, datetime], Decision[A, E]]
+    answer_codec: AnswerCodec[A]
+    encode_event: Callable[[E, datetime], OutboxEvent]
+    clock: Clock
+    name: str
+
+    def run(self, batch: Sequence[Submission[C]]) -> list[Executed[A] | Refusal]:
+        """Return each command's outcome after the commit.
+
+        Raises BlamedError where one command is known to be at fault, else what went wrong; then
+        nothing was saved, unless the error came from the commit itself.
+        """
+        connection = self.engine.connect()
+        try:
+            transaction = connection.begin()
+            effects = self._run_in(connection, batch)
+            with sets.pipelined(connection):  # the last statements and COMMIT in one round trip
+                outbox.append(connection, effects.events, effects.traceparents)
+                requests.remember(connection, effects.to_remember(batch), effects.now)
+                failpoint(f"{self.name}.executor.before_commit")
+                end = sets.driver(connection).execute("COMMIT")
+            assert end.statusmessage == "COMMIT", "a repository hid a failed statement"
+            transaction.commit()  # tells SQLAlchemy; sends nothing more
+            failpoint(f"{self.name}.executor.after_commit")
+        except BaseException as error:
+            give_back(self.engine, connection, error)
+            raise
+        connection.close()
+        return [self._outcome(batch, index, effects) for index in range(len(batch))]
+
+    def _run_in(self, connection: Connection, batch: Sequence[Submission[C]]) -> _Effects[A]:
+        first_of = _first_of_each_request(batch)
+        firsts = list(first_of.values())
+        state = self.repository.lock(connection, [batch[index].command for index in firsts])
+        effects: _Effects[A] = _Effects(self._now(state), first_of)
+        asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
+        remembered = requests.read(connection, asked)
+        fresh = []
+        for key, index in first_of.items():
+            if key in remembered:
+                outcome = self._blaming(index, self._replay, batch[index], remembered[key])
+                effects.outcomes[index] = outcome
+            else:
+                fresh.append(index)
+        if fresh:
+            self._decide_all(connection, state, batch, fresh, effects)
+        return effects
+
+    def _now(self, state: S) -> datetime:
+        """Take the time after the locks, never before a locked member's last posting."""
+        now = self.clock.now()
+        not_before = cast("datetime | None", getattr(state, "not_before", None))
+        return now if not_before is None else max(now, not_before)
+
+    def _decide_all(
+        self,
+        connection: Connection,
+        state: S,
+        batch: Sequence[Submission[C]],
+        fresh: Sequence[int],
+        effects: _Effects[A],
+    ) -> None:
+        self.repository.load(connection, state, [batch[index].command for index in fresh])
+        for index in fresh:
+            self._blaming(index, self._decide_one, state, batch[index], index, effects)
+        self.repository.save(connection, state)
+
+    def _decide_one(
+        self, state: S, submission: Submission[C], index: int, effects: _Effects[A]
+    ) -> None:
+        try:
+            decision = self.decide(state, submission.command, effects.now)
+        except Refusal as refusal:
+            effects.outcomes[index] = refusal
+            if submission.fingerprint is not None and not refusal.passing:
+                effects.encoded[index] = encode_refusal(refusal)
+            return
+        if decision.refusal is not None:
+            effects.outcomes[index] = decision.refusal
+            if submission.fingerprint is not None:
+                effects.encoded[index] = encode_refusal(decision.refusal)
+        else:
+            answer = cast("A", decision.answer)
+            effects.outcomes[index] = Executed(answer, replayed=False)
+            if submission.fingerprint is not None:
+                effects.encoded[index] = encode_answer(self.answer_codec, answer)
+        for event in decision.events:
+            effects.events.append(self.encode_event(event, effects.now))
+            effects.traceparents.append(submission.traceparent)
+
+    def _replay(
+        self, submission: Submission[C], remembered: requests.Remembered
+    ) -> Executed[A] | Refusal:
+        reused = _reused(submission, remembered.method, remembered.field_macs)
+        return reused or self._again(remembered.outcome)
+
+    def _again(self, outcome: bytes) -> Executed[A] | Refusal:
+        """Give a remembered outcome as it is replayed: what the codec leaves out stays out."""
+        decoded = decode_outcome(self.answer_codec, outcome)
+        return decoded if isinstance(decoded, Refusal) else Executed(decoded, replayed=True)
+
+    def _outcome(
+        self,
+        batch: Sequence[Submission[C]],
+        index: int,
+        effects: _Effects[A],
+    ) -> Executed[A] | Refusal:
+        submission = batch[index]
+        first = effects.first_of[_key(index, submission)]
+        outcome = effects.outcomes[first]
+        model = batch[first].fingerprint
+        if index == first or model is None:
+            return outcome
+        reused = _reused(submission, model.method, model.field_macs)
+        if reused is not None:
+            return reused
+        if first in effects.encoded:
+            return self._again(effects.encoded[first])
+        return outcome.copy() if isinstance(outcome, Refusal) else outcome
+
+    @staticmethod
+    def _blaming(index: int, step: Callable[..., T], *args: object) -> T:
+        """Run one command's step and say whose fault an unexpected error is."""
+        try:
+            return step(*args)
+        except Exception as error:
+            raise BlamedError(index, error) from error
+
+
+def _first_of_each_request(batch: Sequence[Submission[C]]) -> dict[requests.Key, int]:
+    first_of: dict[requests.Key, int] = {}
+    for index, submission in enumerate(batch):
+        first_of.setdefault(_key(index, submission), index)
+    return first_of
+
+
+def _key(index: int, submission: Submission[C]) -> requests.Key:
+    """Return what a command is known by in its batch; one without memory is never a duplicate."""
+    if submission.fingerprint is None:
+        return "", str(index)
+    return submission.caller, submission.request_id
+
+
+def _reused(submission: Submission[C], method: str, field_macs: bytes) -> Refusal | None:
+    """Refuse a request id that was used for something else, naming the first difference."""
+    new = submission.fingerprint
+    assert new is not None, "only a remembered request can be reused"
+    if new.method != method:
+        differing, rule = requests.REQUEST_ID_FIELD, f"was used for {method}; take a new one"
+    else:
+        name = requests.first_difference(field_macs, new)
+        if name is None:
+            return None
+        differing, rule = name, "differs from the first request with this request_id"
+    return Refusal(
+        Category.INVALID,
+        "REQUEST_ID_REUSED",
+        f"request_id was used before with another content: {differing} differs",
+        fields=[FieldViolation(differing, rule)],
+        metadata={"field": differing},
+    )

@@ -1,0 +1,117 @@
+"""What a service hands to the executor and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from chassis.storage.requests import Fingerprint
+
+A = TypeVar("A")
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+S = TypeVar("S")
+
+
+class Repository(Protocol[C_contra, S]):
+    """Loads, locks and saves the aggregates of one batch in sets. Called in a writer thread.
+
+    Each method runs inside the batch's transaction and may be run again from `lock` on after a
+    failure. When the state has an attribute `not_before: datetime | None` after `lock`, the
+    batch's `now` is never earlier (the members' last posting).
+    """
+
+    def lock(self, connection: Connection, commands: Sequence[C_contra]) -> S:
+        """Insert missing rows, lock every row the commands touch in order, return the state."""
+        ...
+
+    def load(self, connection: Connection, state: S, commands: Sequence[C_contra]) -> None:
+        """Read in later statements all else that `commands` (no replays among them) need."""
+        ...
+
+    def save(self, connection: Connection, state: S) -> None:
+        """Write what changed, set-based; called even if nothing did."""
+        ...
+
+
+class AnswerCodec(Protocol[A]):
+    """Turns answers into the bytes that are remembered; a secret must not survive `encode`."""
+
+    def encode(self, answer: A) -> bytes:
+        """Return the bytes to remember."""
+        ...
+
+    def decode(self, data: bytes) -> A:
+        """Return the answer; must read what any earlier release encoded in 30 days."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Submission(Generic[C]):
+    """One command with who sent it and until when an answer is of use.
+
+    `deadline_monotonic` is in seconds of `time.monotonic`; None waits without limit.
+    A job or consumer uses its service's name as caller and a deterministic request id. Without a
+    `fingerprint` nothing is remembered: the command's own rows make repeating it harmless.
+    """
+
+    command: C
+    caller: str
+    request_id: str
+    fingerprint: Fingerprint | None
+    deadline_monotonic: float | None = None
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed(Generic[A]):
+    """An answer; `replayed` when it was remembered from an earlier request with the same id."""
+
+    answer: A
+    replayed: bool
+
+
+class ExecutorObserver(Protocol):
+    """Told what the executor does, in its own threads; must be quick and never raise."""
+
+    def batch_committed(self, executor: str, commands: int, seconds: float) -> None:
+        """`commands` were answered by one transaction that took `seconds`."""
+        ...
+
+    def batch_retried(self, executor: str, cause: str) -> None:
+        """A whole batch runs again; `cause` is the database error's class name."""
+        ...
+
+    def command_poisoned(self, executor: str, cause: str) -> None:
+        """One command failed alone with an unexpected error of class `cause`."""
+        ...
+
+    def command_dropped(self, executor: str, reason: str) -> None:
+        """A command was not run: DEADLINE_PASSED, OVERLOADED or UNAVAILABLE."""
+        ...
+
+    def queue_depth(self, executor: str, depth: int) -> None:
+        """`depth` commands were waiting when a writer came for the next batch."""
+        ...
+
+
+class SilentObserver:
+    """An observer that keeps nothing."""
+
+    def batch_committed(self, executor: str, commands: int, seconds: float) -> None:
+        """Keep nothing."""
+
+    def batch_retried(self, executor: str, cause: str) -> None:
+        """Keep nothing."""
+
+    def command_poisoned(self, executor: str, cause: str) -> None:
+        """Keep nothing."""
+
+    def command_dropped(self, executor: str, reason: str) -> None:
+        """Keep nothing."""
+
+    def queue_depth(self, executor: str, depth: int) -> None:
+        """Keep nothing."""

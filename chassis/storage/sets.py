@@ -1,0 +1,302 @@
+"""Set-based statements with one array parameter per column, on the psycopg cursor.
+
+SQLAlchemy Core spends more on compiling a 256-row statement than PostgreSQL on running it; these
+functions use the psycopg connection under the same SQLAlchemy connection and transaction, with
+prepared statements. A set is a mapping of column name to `(PostgreSQL type, values)`, all values
+lists of one length:
+
+    {"member_id": ("uuid", ids), "balance": ("bigint", balances), "note": ("text", notes)}
+
+Types: uuid, smallint, integer, bigint, numeric, boolean, text, bytea, timestamptz, date, jsonb
+(values are JSON text), any other type whose text form `str(value)` gives. None is NULL. Table and
+column names come from code, never from input. A set of no rows runs nothing. A set kept in a
+variable is annotated: `rows: sets.Columns = {...}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, cast
+
+import psycopg
+from sqlalchemy import Connection
+
+Columns = Mapping[str, tuple[str, Sequence[object]]]
+Row = tuple[Any, ...]
+Rows = Callable[[], list[Row]]
+"""Gives a statement's rows; inside `pipelined` it waits for them, after it they are there."""
+
+
+def driver(connection: Connection) -> psycopg.Connection[Row]:
+    """Return the psycopg connection under `connection`, in the same transaction."""
+    return cast("psycopg.Connection[Row]", connection.connection.driver_connection)
+
+
+def insert_columns(
+    connection: Connection,
+    table: str,
+    columns: Columns,
+    *,
+    on_conflict: str = "",
+    returning: Sequence[str] = (),
+) -> list[Row]:
+    """Insert one row per position, in order (identities and sequences follow it).
+
+    `on_conflict` is what follows ON CONFLICT: `"DO NOTHING"`, `"(member_id) DO UPDATE SET ..."`.
+    Returns the rows of `returning`, or [].
+    """
+    rows = insert_later(connection, table, columns, on_conflict=on_conflict, returning=returning)
+    return rows() if returning else []
+
+
+def insert_later(
+    connection: Connection,
+    table: str,
+    columns: Columns,
+    *,
+    on_conflict: str = "",
+    returning: Sequence[str],
+) -> Rows:
+    """Do the same for a `pipelined` block: its rows are asked for at the block's end."""
+    if not _length(columns):
+        return _no_rows
+    sql = _insert_sql(table, _shape(columns), on_conflict, tuple(returning))
+    return _run(connection, sql, columns).fetchall
+
+
+def update_from_columns(
+    connection: Connection, table: str, *, keys: Columns, values: Columns
+) -> int:
+    """Set `values` on the row that each position's `keys` name; returns how many rows changed.
+
+    A caller that must not lose an update compares the number with what it sent. Inside
+    `pipelined` the number is not known yet: -1.
+    """
+    if not _length({**keys, **values}):
+        return 0
+    sql = _update_sql(table, _shape(keys), _shape(values))
+    return _run(connection, sql, {**keys, **values}).rowcount
+
+
+def delete_by_keys(connection: Connection, table: str, keys: Columns) -> int:
+    """Delete the rows that `keys` name; returns how many there were (-1 inside `pipelined`)."""
+    if not _length(keys):
+        return 0
+    return _run(connection, _delete_sql(table, _shape(keys)), keys).rowcount
+
+
+def select_by_keys(
+    connection: Connection,
+    table: str,
+    keys: Columns,
+    *,
+    select: Sequence[str],
+    where: str = "",
+    order_by: str = "",
+    lock: bool = False,
+) -> list[Row]:
+    """Return the rows whose key columns equal a position of `keys`.
+
+    Keys must be without duplicates, or rows come once per duplicate. `where` is a further
+    condition on the table, named `t` (`"t.remaining > 0"`). Rows come in `order_by`
+    (`"t.expires_at, t.id"`), by the keys when `lock` is set (rows are then locked FOR UPDATE in
+    that order), else in no order.
+    """
+    return select_later(
+        connection, table, keys, select=select, where=where, order_by=order_by, lock=lock
+    )()
+
+
+def select_later(
+    connection: Connection,
+    table: str,
+    keys: Columns,
+    *,
+    select: Sequence[str],
+    where: str = "",
+    order_by: str = "",
+    lock: bool = False,
+) -> Rows:
+    """Do the same for a `pipelined` block: several questions in one round trip.
+
+    Each statement still has a snapshot of its own, taken when the one before it is done.
+    """
+    if not _length(keys):
+        return _no_rows
+    sql = _select_sql(table, _shape(keys), tuple(select), where, order_by, lock)
+    return _run(connection, sql, keys).fetchall
+
+
+def execute(connection: Connection, sql: str, columns: Columns) -> list[Row]:
+    """Run `sql`, whose `%s` take the arrays of `columns` in order, and return its rows.
+
+    For what the functions above cannot say: write `unnest(%s::uuid[], %s::bigint[])` yourself.
+    Inside `pipelined` it returns no rows.
+    """
+    if not _length(columns):
+        return []
+    cursor = _run(connection, sql, columns)
+    return cursor.fetchall() if cursor.description is not None else []
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send the statements of the block without waiting for each; errors come at its end.
+
+    PostgreSQL works on one while Python writes the next, which is worth a fifth of a batch's
+    time, and each round trip saved is one less fight for the interpreter with the event loop. For
+    inserts, updates, deletes and the `..._later` functions above; SQLAlchemy Core's own results are
+    unusable inside.
+    """
+    with driver(connection).pipeline():
+        yield
+
+
+def _no_rows() -> list[Row]:
+    return []
+
+
+Shape = tuple[tuple[str, str], ...]
+
+
+def _shape(columns: Columns) -> Shape:
+    return tuple((name, kind) for name, (kind, _) in columns.items())
+
+
+def _length(columns: Columns) -> int:
+    lengths = {len(values) for _, values in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+    return lengths.pop()
+
+
+def _run(connection: Connection, sql: str, columns: Columns) -> psycopg.Cursor[Row]:
+    arrays = [array_literal(kind, values) for kind, values in columns.values()]
+    return driver(connection).execute(sql, arrays, prepare=True, binary=True)
+
+
+def _unnest(shape: Shape) -> str:
+    return "unnest(" + ", ".join(f"%s::{kind}[]" for _, kind in shape) + ")"
+
+
+def _names(shape: Shape, prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name, _ in shape)
+
+
+def _matches(shape: Shape) -> str:
+    return " AND ".join(f"t.{name} = v.{name}" for name, _ in shape)
+
+
+@lru_cache(maxsize=1024)
+def _insert_sql(table: str, shape: Shape, on_conflict: str, returning: tuple[str, ...]) -> str:
+    conflict = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+    back = f" RETURNING {', '.join(returning)}" if returning else ""
+    return (
+        f"INSERT INTO {table} ({_names(shape)}) SELECT {_names(shape, 'v.')} "
+        f"FROM {_unnest(shape)} WITH ORDINALITY AS v({_names(shape)}, position_) "
+        f"ORDER BY v.position_{conflict}{back}"
+    )
+
+
+@lru_cache(maxsize=1024)
+def _update_sql(table: str, keys: Shape, values: Shape) -> str:
+    assignments = ", ".join(f"{name} = v.{name}" for name, _ in values)
+    return (
+        f"UPDATE {table} AS t SET {assignments} "
+        f"FROM {_unnest(keys + values)} AS v({_names(keys + values)}) WHERE {_matches(keys)}"
+    )
+
+
+@lru_cache(maxsize=1024)
+def _delete_sql(table: str, keys: Shape) -> str:
+    source = f"{_unnest(keys)} AS v({_names(keys)})"
+    return f"DELETE FROM {table} AS t USING {source} WHERE {_matches(keys)}"
+
+
+@lru_cache(maxsize=1024)
+def _select_sql(
+    table: str, keys: Shape, select: tuple[str, ...], where: str, order_by: str, lock: bool
+) -> str:
+    order = order_by or (_names(keys, "t.") if lock else "")
+    return (
+        f"SELECT {', '.join('t.' + name for name in select)} "
+        f"FROM {_unnest(keys)} AS v({_names(keys)}) JOIN {table} AS t ON {_matches(keys)}"
+        + (f" WHERE {where}" if where else "")
+        + (f" ORDER BY {order}" if order else "")
+        + (" FOR UPDATE OF t" if lock else "")
+    )
+
+
+def array_literal(kind: str, values: Sequence[object]) -> str:
+    """Return PostgreSQL's text form of an array, several times faster than psycopg's adapters."""
+    try:
+        return _FAST.get(kind, _texts)(values)  # the labels of an enum are texts
+    except (AttributeError, TypeError, ValueError):  # NULLs, quotes, values that are no texts
+        return _any_values(kind, values)
+
+
+def _any_values(kind: str, values: Sequence[object]) -> str:
+    if kind in _BARE:
+        to_bare = _BARE[kind]
+        return "{" + ",".join(["NULL" if v is None else to_bare(v) for v in values]) + "}"
+    to_text = _ELEMENTS.get(kind, str)
+    return "{" + ",".join(["NULL" if v is None else _quoted(to_text(v)) for v in values]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _uuids(values: Sequence[Any]) -> str:
+    return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
+
+
+def _integers(values: Sequence[Any]) -> str:
+    return "{" + ",".join([f"{value:d}" for value in values]) + "}"
+
+
+def _bytes(values: Sequence[Any]) -> str:
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def _texts(values: Sequence[Any]) -> str:
+    joined = "\0".join(values)
+    if '"' in joined or "\\" in joined or joined.count("\0") != len(values) - 1:
+        raise ValueError("needs escapes")
+    return '{"' + joined.replace("\0", '","') + '"}'
+
+
+def _instants(values: Sequence[Any]) -> str:
+    texts = []
+    previous, text = None, ""
+    for value in values:
+        if value is not previous or not text:  # a batch has one `now`, rendered once
+            previous, text = value, value.isoformat()
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
+
+
+_FAST: dict[str, Callable[[Sequence[Any]], str]] = {
+    "uuid": _uuids,
+    "smallint": _integers,
+    "integer": _integers,
+    "bigint": _integers,
+    "bytea": _bytes,
+    "text": _texts,
+    "timestamptz": _instants,
+}
+_ELEMENTS: dict[str, Callable[[Any], str]] = {
+    "bytea": lambda value: "\\x" + value.hex(),
+}
+# Types whose text form never needs quotes in an array.
+_BARE: dict[str, Callable[[Any], str]] = {
+    "uuid": lambda value: f"{value.int:032x}",
+    "smallint": str,
+    "integer": str,
+    "bigint": str,
+    "boolean": str,
+    "timestamptz": lambda value: value.isoformat(),
+    "date": lambda value: value.isoformat(),
+}
