@@ -1,0 +1,1 @@
+"""gRPC in: request to command or query, answer to response; no rule, no SQL."""

@@ -1,0 +1,1 @@
+"""Members at rest: encrypted field by field, found by blind index, loaded and saved in sets."""

@@ -1,0 +1,1 @@
+"""The member database's history, oldest first, in `versions/`."""
