@@ -1,0 +1,104 @@
+"""Requests into commands; what the proto's field rules can't say is refused here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from uuid import UUID
+
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1 import purchase_pb2
+from huitouke.type.v1 import place_pb2
+
+from services.points.converters.programmes import to_programme
+from services.points.converters.values import (
+    CATEGORIES,
+    CHANNELS,
+    to_id,
+    to_instant,
+    to_zone,
+)
+from services.points.domain.commands import (
+    CancelPost,
+    Command,
+    PostCheckout,
+    PublishProgramme,
+    ReverseCheckout,
+    TopUpStoredValue,
+)
+from services.points.domain.purchases import Facts, Line, Place, Purchase, Stay
+
+WriteRequest = pb.PostRequest | pb.CancelPostRequest | pb.ReverseRequest | pb.TopUpRequest
+
+
+def to_command(request: WriteRequest) -> Command:
+    """The command a validated request stands for; refuses INVALID_FIELD."""
+    if isinstance(request, pb.PostRequest):
+        return PostCheckout(UUID(request.checkout_id), to_purchase(request.purchase))
+    if isinstance(request, pb.TopUpRequest):
+        return TopUpStoredValue(
+            UUID(request.member_id),
+            UUID(request.top_up_id),
+            to_place(request.place, "place"),
+            request.amount_minor,
+            request.currency,
+        )
+    if isinstance(request, pb.CancelPostRequest):
+        return CancelPost(UUID(request.member_id), UUID(request.checkout_id))
+    return ReverseCheckout(
+        UUID(request.member_id),
+        UUID(request.checkout_id),
+        UUID(request.reversal_id),
+        to_place(request.place, "place"),
+    )
+
+
+def to_quote(request: pb.QuoteRequest, checkout_id: UUID) -> PostCheckout:
+    """The command whose effect is quoted; `checkout_id` is a fresh one that nobody will see."""
+    return PostCheckout(checkout_id, to_purchase(request.purchase))
+
+
+def to_publish(request: pb.PublishProgrammeRequest) -> PublishProgramme:
+    return PublishProgramme(to_programme(request.programme), request.expected_version)
+
+
+def to_purchase(purchase: purchase_pb2.Purchase) -> Purchase:
+    facts = purchase.member
+    return Purchase(
+        UUID(purchase.member_id),
+        to_place(purchase.place, "purchase.place"),
+        purchase.currency,
+        to_instant(purchase.occurred_at, "purchase.occurred_at"),
+        Facts(facts.tier, frozenset(facts.tags), facts.birth_month),
+        tuple([Line(CATEGORIES[line.category], line.amount_minor) for line in purchase.lines]),
+        purchase.redeem_points,
+        purchase.pay_stored_value_minor,
+        _to_stay(purchase.stay) if purchase.HasField("stay") else None,
+    )
+
+
+def to_place(place: place_pb2.Place, field: str) -> Place:
+    return _place(
+        place.merchant_id,
+        place.outlet_id,
+        place.terminal_id,
+        place.property_code,
+        place.time_zone,
+        field,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _place(
+    merchant: str, outlet: str, terminal: str, property_code: str, zone: str, field: str
+) -> Place:
+    return Place(
+        to_id(merchant),
+        to_id(outlet),
+        to_id(terminal),
+        property_code,
+        to_zone(zone, f"{field}.time_zone"),
+    )
+
+
+def _to_stay(stay: purchase_pb2.Stay) -> Stay:
+    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights)

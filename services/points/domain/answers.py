@@ -1,0 +1,82 @@
+"""What the ledger answers; the events carry the same values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.points.domain.accounts import Balances
+from services.points.domain.earning import EarnedBy
+
+
+class Posted(NamedTuple):
+    """What a purchase did (or, quoted, would do); amounts in fen.
+
+    `points_earned` counts before `debt_collected` of them went to an open debt.
+    """
+
+    points_redeemed: int
+    points_value_minor: int
+    cash_paid_minor: int
+    bonus_paid_minor: int
+    to_pay_minor: int
+    points_earned: int
+    debt_collected: int
+    earned_by: tuple[EarnedBy, ...]
+    programme_version: int
+    balances: Balances
+
+
+class PostAnswer(NamedTuple):
+    """A posted checkout."""
+
+    checkout_id: UUID
+    posted_at: datetime
+    posted: Posted
+
+
+class CancelAnswer(NamedTuple):
+    """What a checkout in doubt is from now on: `posted`, or cancelled at an instant."""
+
+    posted: PostAnswer | None
+    cancelled_at: datetime | None
+
+
+class ReverseAnswer(NamedTuple):
+    """A reversed checkout; restored amounts include what expired at once."""
+
+    reversal_id: UUID
+    reversed_at: datetime
+    points_restored: int
+    cash_restored_minor: int
+    bonus_restored_minor: int
+    points_taken_back: int
+    debt_recorded: int
+    balances: Balances
+
+
+class TopUpAnswer(NamedTuple):
+    """A top-up."""
+
+    top_up_id: UUID
+    posted_at: datetime
+    cash_added_minor: int
+    bonus_added_minor: int
+    balances: Balances
+
+
+class ExpireAnswer(NamedTuple):
+    """What was due and has been taken out."""
+
+    points: int
+    bonus_minor: int
+
+
+class PublishAnswer(NamedTuple):
+    """A published programme version."""
+
+    version: int
+
+
+Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | ExpireAnswer

@@ -1,0 +1,75 @@
+"""The books: the ledger's state for one batch of commands, and what deciding them has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.points.domain.accounts import Account, Member
+from services.points.domain.journal import Entry
+from services.points.domain.lots import Lot
+from services.points.domain.programme import Programmes
+from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has to be saved, in the order it came about.
+
+    Members that have an entry have changed; so have the lots in `touched_lots`, by (member id,
+    lot number). A lot in `new_lots` is never touched as well.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    new_lots: list[tuple[UUID, Lot]] = field(default_factory=list)
+    touched_lots: dict[tuple[UUID, int], Lot] = field(default_factory=dict)
+    posted: list[PostedCheckout] = field(default_factory=list)
+    fenced: list[Checkout] = field(default_factory=list)
+    reversed: list[Reversal] = field(default_factory=list)
+    top_ups: list[TopUp] = field(default_factory=list)
+    lots_before: dict[UUID, int] = field(default_factory=dict)
+
+    def touch(self, member: Member, lot: Lot) -> None:
+        """Note that a stored lot has changed; of a new one this is known already."""
+        before = self.lots_before.get(member.member_id)
+        if before is None or lot.number <= before:
+            self.touched_lots[member.member_id, lot.number] = lot
+
+
+@dataclass(slots=True)
+class Books:
+    """Loaded members, checkouts and taken ids, the programme's versions, and the changes.
+
+    `members` has every member that a command of the batch names. `checkouts` has each checkout id
+    of the batch that is known. `not_before` is the last posting of any of the members.
+    """
+
+    members: dict[UUID, Member]
+    programmes: Programmes
+    checkouts: dict[UUID, Checkout] = field(default_factory=dict)
+    top_up_ids: set[UUID] = field(default_factory=set)
+    reversal_ids: set[UUID] = field(default_factory=set)
+    not_before: datetime | None = None
+    changes: Changes = field(default_factory=Changes)
+
+    def put_lot(
+        self,
+        member: Member,
+        account: Account,
+        amount: int,
+        remaining: int,
+        earned_at: datetime,
+        expires_at: datetime | None,
+    ) -> Lot:
+        """Make a lot of `amount`, of which `remaining` stays; the balance is the caller's."""
+        self.changes.lots_before.setdefault(member.member_id, member.last_lot_number)
+        member.last_lot_number += 1
+        lot = Lot(
+            member.last_lot_number, account.asset, amount, remaining, 0, earned_at, expires_at
+        )
+        member.lots[lot.number] = lot
+        self.changes.new_lots.append((member.member_id, lot))
+        if remaining:
+            account.add(lot)
+        return lot

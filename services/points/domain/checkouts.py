@@ -1,0 +1,175 @@
+"""Checkouts: booking a purchase, and settling one that is in doubt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.points.domain import errors
+from services.points.domain.accounts import Member
+from services.points.domain.answers import CancelAnswer, PostAnswer, Posted
+from services.points.domain.assets import EntryKind, Funder, House
+from services.points.domain.books import Books
+from services.points.domain.calendar import points_expiry
+from services.points.domain.commands import CancelPost, PostCheckout
+from services.points.domain.earning import EarnedBy, earned_points
+from services.points.domain.events import CheckoutPosted, Event
+from services.points.domain.expiry import expire_due
+from services.points.domain.journal import Entry, open_entry
+from services.points.domain.programme import Programme
+from services.points.domain.purchases import Purchase, check_occurred_at
+from services.points.domain.records import Checkout, CheckoutState, PostedCheckout
+from services.points.domain.tenders import Tenders, plan_tenders
+
+
+def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer, list[Event]]:
+    """Book a purchase: redeem points, pay with stored value, earn; all or, refused, nothing.
+
+    `Quote` runs this very function on a state that is thrown away.
+    """
+    purchase = command.purchase
+    _check_checkout_id(books, command)
+    check_occurred_at(purchase, now)
+    programme = books.programmes.valid_at(purchase.occurred_at)
+    member = books.members[purchase.member_id]
+    if purchase.currency != member.currency:
+        raise errors.currency_mismatch(member.currency)
+    terms = programme.stored_value
+    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now)
+    earned = earned_points(
+        programme.rules, purchase, tenders.points_value_minor + tenders.bonus_minor
+    )
+
+    # From here on nothing is refused.
+    events: list[Event] = [*expire_due(books, member, now)]
+    entry = open_entry(
+        member,
+        EntryKind.CHECKOUT,
+        now,
+        command.checkout_id,
+        purchase.place.merchant_id,
+        programme.version,
+    )
+    _spend(books, member, entry, tenders)
+    debt_collected = _earn(books, member, entry, purchase, programme, earned)
+    books.changes.entries.append(entry)
+    answer = PostAnswer(
+        command.checkout_id, now, _posted(member, tenders, earned, debt_collected, programme)
+    )
+    _record(books, purchase, entry, answer)
+    events.append(
+        CheckoutPosted(
+            member.member_id, purchase.place, purchase.currency, purchase.bill_minor, answer
+        )
+    )
+    return answer, events
+
+
+def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnswer, list[Event]]:
+    """Answer what was posted under the checkout id, or make sure that nothing ever will be.
+
+    A checkout that was reversed meanwhile had been posted: the answer is what was posted. One of
+    another member is none of this member's, and its id can't be fenced.
+    """
+    checkout = books.checkouts.get(command.checkout_id)
+    if checkout is not None:
+        if checkout.member_id != command.member_id:
+            raise errors.checkout_not_found(command.checkout_id)
+        if checkout.state is not CheckoutState.CANCELLED:
+            assert checkout.answer is not None, "a posted checkout was loaded without its answer"
+            return CancelAnswer(checkout.answer, None), []
+        return CancelAnswer(None, checkout.resolved_at), []
+    events: list[Event] = [*expire_due(books, books.members[command.member_id], now)]
+    fenced = Checkout(
+        command.checkout_id, command.member_id, CheckoutState.CANCELLED, resolved_at=now
+    )
+    books.checkouts[command.checkout_id] = fenced
+    books.changes.fenced.append(fenced)
+    return CancelAnswer(None, now), events
+
+
+def _check_checkout_id(books: Books, command: PostCheckout) -> None:
+    known = books.checkouts.get(command.checkout_id)
+    if known is None:
+        return
+    if known.state is CheckoutState.CANCELLED and known.member_id == command.member_id:
+        raise errors.checkout_cancelled(command.checkout_id)
+    raise errors.checkout_exists(command.checkout_id)
+
+
+def _spend(books: Books, member: Member, entry: Entry, tenders: Tenders) -> None:
+    """Take what is tendered out of the accounts, soonest expiry first."""
+    for account, amount, house in (
+        (member.points, tenders.points, House.REDEEMED),
+        (member.cash, tenders.cash_minor, House.SETTLEMENT),
+        (member.bonus, tenders.bonus_minor, House.SETTLEMENT),
+    ):
+        if amount:
+            for lot, part in account.take(amount):
+                entry.post(account, -part, house, lot)
+                books.changes.touch(member, lot)
+
+
+def _earn(
+    books: Books,
+    member: Member,
+    entry: Entry,
+    purchase: Purchase,
+    programme: Programme,
+    earned: list[EarnedBy],
+) -> int:
+    """Put the earned points into one lot, an open debt first served; returns what served it.
+
+    The lot is dated when the guest bought, or now if the till's clock runs ahead.
+    """
+    if not earned:
+        return 0
+    total = sum([by.points for by in earned])
+    collected = min(total, member.points_debt)
+    earned_at = min(purchase.occurred_at, entry.posted_at)
+    expires_at = points_expiry(
+        earned_at, entry.posted_at, programme.points_expire_after_months, purchase.place.zone
+    )
+    account = member.points
+    lot = books.put_lot(member, account, total, total - collected, earned_at, expires_at)
+    for by in earned:
+        house = House.ISSUED if by.funder is Funder.ISSUER else House.FUNDING
+        entry.post(account, by.points, house, lot, by.rule, by.funder, by.eligible_minor)
+    if collected:
+        member.points_debt -= collected
+        entry.post(account, -collected, House.DEBT, lot)
+    return collected
+
+
+def _posted(
+    member: Member,
+    tenders: Tenders,
+    earned: list[EarnedBy],
+    debt_collected: int,
+    programme: Programme,
+) -> Posted:
+    return Posted(
+        tenders.points,
+        tenders.points_value_minor,
+        tenders.cash_minor,
+        tenders.bonus_minor,
+        tenders.to_pay_minor,
+        sum([by.points for by in earned]),
+        debt_collected,
+        tuple(earned),
+        programme.version,
+        member.balances(),
+    )
+
+
+def _record(books: Books, purchase: Purchase, entry: Entry, answer: PostAnswer) -> None:
+    checkout = Checkout(answer.checkout_id, purchase.member_id, CheckoutState.POSTED, entry, answer)
+    books.checkouts[answer.checkout_id] = checkout
+    books.changes.posted.append(
+        PostedCheckout(
+            checkout,
+            purchase.place,
+            purchase.occurred_at,
+            purchase.currency,
+            purchase.bill_minor,
+        )
+    )

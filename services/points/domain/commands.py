@@ -1,0 +1,71 @@
+"""What the ledger can be told to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.points.domain.programme import Programme
+from services.points.domain.purchases import Place, Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class PostCheckout:
+    """Book a purchase under a checkout id that was never used before."""
+
+    checkout_id: UUID
+    purchase: Purchase
+
+    @property
+    def member_id(self) -> UUID:
+        return self.purchase.member_id
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPost:
+    """Say what became of a checkout; if nothing did, fence it off for ever."""
+
+    member_id: UUID
+    checkout_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseCheckout:
+    """Undo a posted checkout wholly."""
+
+    member_id: UUID
+    checkout_id: UUID
+    reversal_id: UUID
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpStoredValue:
+    """Sell stored value: `amount_minor` fen as CASH and the tier's gift as BONUS."""
+
+    member_id: UUID
+    top_up_id: UUID
+    place: Place
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireDue:
+    """Take out what is due; the job's command for members nobody serves."""
+
+    member_id: UUID
+
+
+Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | ExpireDue
+
+
+@dataclass(frozen=True, slots=True)
+class PublishProgramme:
+    """Publish a new version; the programme's own version is ignored.
+
+    `expected_version` is the latest version the caller has seen, 0 for whatever it is.
+    """
+
+    programme: Programme
+    expected_version: int = 0

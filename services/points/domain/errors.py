@@ -1,0 +1,152 @@
+"""The ledger's refusals, worded once; each reason stands in error_reason.proto."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from chassis.kernel import Category, FieldViolation, Refusal
+
+OCCURRED_AT_FIELD = "purchase.occurred_at"
+
+
+def invalid_field(field: str, rule: str) -> Refusal:
+    """Refuse a field that breaks `rule`, which names the way out."""
+    return Refusal(
+        Category.INVALID, "INVALID_FIELD", f"{field}: {rule}", fields=[FieldViolation(field, rule)]
+    )
+
+
+def insufficient_points(available: int) -> Refusal:
+    return _rule(
+        "INSUFFICIENT_POINTS", f"only {available} points are available", available=available
+    )
+
+
+def insufficient_stored_value(available_minor: int) -> Refusal:
+    return _rule(
+        "INSUFFICIENT_STORED_VALUE",
+        f"only {available_minor} of stored value is available",
+        available_minor=available_minor,
+    )
+
+
+def tender_exceeds_bill(bill_minor: int, tendered_minor: int) -> Refusal:
+    return _rule(
+        "TENDER_EXCEEDS_BILL",
+        "points and stored value together exceed the bill; tender less",
+        bill_minor=bill_minor,
+        tendered_minor=tendered_minor,
+    )
+
+
+def redemption_share(message: str, **metadata: int) -> Refusal:
+    return _rule("REDEMPTION_SHARE", message, **metadata)
+
+
+def currency_mismatch(currency: str) -> Refusal:
+    return Refusal(
+        Category.INVALID,
+        "CURRENCY_MISMATCH",
+        f"the account is kept in {currency}",
+        metadata={"currency": currency},
+    )
+
+
+def top_up_limit(limit_minor: int) -> Refusal:
+    return _rule("TOP_UP_LIMIT", f"one top-up takes {limit_minor} at most", limit_minor=limit_minor)
+
+
+def balance_limit(limit_minor: int, held_minor: int) -> Refusal:
+    return _rule(
+        "BALANCE_LIMIT",
+        f"the card may hold {limit_minor} at most, gift included, and holds {held_minor}",
+        limit_minor=limit_minor,
+        balance_minor=held_minor,
+    )
+
+
+def checkout_exists(checkout_id: UUID) -> Refusal:
+    return _taken("CHECKOUT_EXISTS", "checkout_id", checkout_id)
+
+
+def top_up_exists(top_up_id: UUID) -> Refusal:
+    return _taken("TOP_UP_EXISTS", "top_up_id", top_up_id)
+
+
+def reversal_exists(reversal_id: UUID) -> Refusal:
+    return _taken("REVERSAL_EXISTS", "reversal_id", reversal_id)
+
+
+def checkout_cancelled(checkout_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "CHECKOUT_CANCELLED",
+        "the checkout was cancelled before it was posted; start a new one",
+        metadata={"checkout_id": str(checkout_id)},
+    )
+
+
+def checkout_not_found(checkout_id: UUID) -> Refusal:
+    return Refusal(
+        Category.NOT_FOUND,
+        "CHECKOUT_NOT_FOUND",
+        "the member has no posted checkout of this id",
+        metadata={"checkout_id": str(checkout_id)},
+    )
+
+
+def already_reversed(checkout_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "ALREADY_REVERSED",
+        "the checkout was reversed already, wholly",
+        metadata={"checkout_id": str(checkout_id)},
+    )
+
+
+def programme_not_found(what: str) -> Refusal:
+    return Refusal(Category.NOT_FOUND, "PROGRAMME_NOT_FOUND", f"no programme {what}")
+
+
+def occurred_at_out_of_range(rule: str) -> Refusal:
+    return Refusal(
+        Category.INVALID,
+        "OCCURRED_AT_OUT_OF_RANGE",
+        f"{OCCURRED_AT_FIELD}: {rule}",
+        fields=[FieldViolation(OCCURRED_AT_FIELD, rule)],
+    )
+
+
+def version_conflict(latest: int) -> Refusal:
+    return _rule(
+        "VERSION_CONFLICT",
+        f"version {latest} was published meanwhile; look at it and publish again",
+        latest_version=latest,
+    )
+
+
+def page_token_invalid() -> Refusal:
+    return Refusal(
+        Category.INVALID,
+        "PAGE_TOKEN_INVALID",
+        "the page token is not one of this service or belongs to another query; start again "
+        "without one",
+    )
+
+
+def _rule(reason: str, message: str, **metadata: int) -> Refusal:
+    return Refusal(Category.PRECONDITION, reason, message, metadata=_text(metadata))
+
+
+def _taken(reason: str, name: str, value: UUID) -> Refusal:
+    return Refusal(
+        Category.ALREADY_EXISTS,
+        reason,
+        f"{name} was used before under another request_id",
+        metadata={name: str(value)},
+    )
+
+
+def _text(metadata: Mapping[str, int]) -> dict[str, str]:
+    return {name: str(value) for name, value in metadata.items()}

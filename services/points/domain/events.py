@@ -1,0 +1,60 @@
+"""What the ledger tells the world; each with the member version that `balances` carries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.points.domain.accounts import Balances
+from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.purchases import Place
+
+
+class CheckoutPosted(NamedTuple):
+    """A purchase was booked."""
+
+    member_id: UUID
+    place: Place
+    currency: str
+    bill_minor: int
+    answer: PostAnswer
+
+
+class CheckoutReversed(NamedTuple):
+    """A posted purchase was undone."""
+
+    member_id: UUID
+    checkout_id: UUID
+    place: Place
+    currency: str
+    answer: ReverseAnswer
+
+
+class StoredValueToppedUp(NamedTuple):
+    """A member bought stored value."""
+
+    member_id: UUID
+    place: Place
+    currency: str
+    answer: TopUpAnswer
+
+
+class ValueExpired(NamedTuple):
+    """Lots reached their end and were taken out."""
+
+    member_id: UUID
+    expired_at: datetime
+    points: int
+    bonus_minor: int
+    balances: Balances
+
+
+class ProgrammePublished(NamedTuple):
+    """A new programme version exists."""
+
+    version: int
+    valid_from: datetime
+
+
+Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired

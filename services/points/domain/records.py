@@ -1,0 +1,75 @@
+"""What the ledger keeps of each checkout, reversal and top-up, besides the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.journal import Entry
+from services.points.domain.purchases import Place
+
+
+class CheckoutState(StrEnum):
+    """Where a checkout id stands; CANCELLED and REVERSED are final."""
+
+    POSTED = "POSTED"
+    CANCELLED = "CANCELLED"
+    REVERSED = "REVERSED"
+
+
+@dataclass(slots=True)
+class Checkout:
+    """One checkout id for ever.
+
+    A posted one has the `entry` and the `answer` it was posted with; where it was loaded for a
+    command that needs neither they are None, as they are for one that was fenced off.
+    `resolved_at` is when it was cancelled or reversed.
+    """
+
+    checkout_id: UUID
+    member_id: UUID
+    state: CheckoutState
+    entry: Entry | None = None
+    answer: PostAnswer | None = None
+    resolved_at: datetime | None = None
+
+
+class PostedCheckout(NamedTuple):
+    """A checkout to be stored as posted, with what is told only once."""
+
+    checkout: Checkout
+    place: Place
+    occurred_at: datetime
+    currency: str
+    bill_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A reversal to be stored."""
+
+    member_id: UUID
+    checkout_id: UUID
+    place: Place
+    version: int
+    answer: ReverseAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """A top-up to be stored; the lots' numbers keep the ratio of gift to principal.
+
+    `bonus_lot_number` is None where no gift was given.
+    """
+
+    member_id: UUID
+    place: Place
+    currency: str
+    version: int
+    cash_lot_number: int
+    bonus_lot_number: int | None
+    answer: TopUpAnswer

@@ -1,0 +1,223 @@
+"""Composition root of the points service: settings, database, rules, server; and its relay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from sqlalchemy import Connection, Engine, text
+
+from chassis.clock import Clock, SystemClock
+from chassis.process import Process, run_roles
+from chassis.roles import migrate_role, relay_role
+from chassis.rpc.server import Server, ServiceEntry
+from chassis.storage.engine import create_engine
+from chassis.storage.executor import Executor, ProtoAnswerCodec
+from chassis.storage.outbox import OutboxEvent
+from chassis.storage.reads import Reads
+from chassis.telemetry.observers import ExecutorMetrics
+from services.points.converters.responses import (
+    RESPONSE_TYPES,
+    Response,
+    answering,
+    answering_publish,
+)
+from services.points.domain.books import Books
+from services.points.domain.commands import Command, PublishProgramme
+from services.points.domain.ledger import decide
+from services.points.domain.publishing import Shelf, publish
+from services.points.jobs import ExpiryJob
+from services.points.servicer import PointsServicer
+from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
+from services.points.storage.programmes import ProgrammeRepository
+from services.points.storage.repository import PointsRepository
+
+SERVICE: Final = "points"
+MIGRATIONS: Final = "services.points.storage.migrations"
+WRITERS: Final = 1
+PUBLISHERS: Final = 1
+REPORT_THREADS: Final = 1
+
+_SERVICE: Final = "/huitouke.points.v1.PointsService"
+ALLOW: Final[Mapping[str, Collection[str]]] = {
+    f"{_SERVICE}/Quote": {"gateway", "operator"},
+    f"{_SERVICE}/Post": {"gateway", "operator"},
+    f"{_SERVICE}/BatchPost": {"gateway", "operator"},
+    f"{_SERVICE}/CancelPost": {"gateway", "operator"},
+    f"{_SERVICE}/Reverse": {"gateway", "operator"},
+    f"{_SERVICE}/TopUp": {"gateway", "operator"},
+    f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
+    f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
+    f"{_SERVICE}/ListEntries": {"gateway", "operator"},
+    f"{_SERVICE}/PublishProgramme": {"operator"},
+    f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
+    f"{_SERVICE}/VerifyBooks": {"operator"},
+}
+
+LedgerExecutor = Executor[Command, Books, Response, OutboxEvent]
+PublishExecutor = Executor[
+    PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The running parts behind the server: started before it, closed after it."""
+
+    servicer: PointsServicer
+    executor: LedgerExecutor
+    publisher: PublishExecutor
+    reads: Reads
+    reports: Reads
+    engines: tuple[Engine, ...]
+
+    def entry(self) -> ServiceEntry:
+        return ServiceEntry(
+            points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
+            add_PointsServiceServicer_to_server,
+            self.servicer,
+        )
+
+    async def database_answers(self) -> bool:
+        """Probe for the health board."""
+        return await self.reads.run(_answers)
+
+    def start(self) -> None:
+        self.executor.start()
+        self.publisher.start()
+
+    def close(self) -> None:
+        """Finish what is queued and give the connections back. Blocks."""
+        self.executor.stop()
+        self.publisher.stop()
+        self.reads.close()
+        self.reports.close()
+        for engine in self.engines:
+            engine.dispose()
+
+
+def compose(settings: PointsSettings, clock: Clock) -> Application:
+    """Put the parts together; nothing runs or connects yet."""
+    url = settings.database_url.get_secret_value()
+    writing = create_engine(
+        url,
+        application_name="points-write",
+        pool_size=WRITERS + PUBLISHERS,
+        index_plans=True,
+    )
+    reading = create_engine(
+        url,
+        application_name="points-read",
+        pool_size=settings.database_pool_size,
+        index_plans=True,
+    )
+    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
+    reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
+    reads = Reads(reading, threads=settings.database_pool_size)
+    reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
+    executor = ledger_executor(writing, clock, settings.command_queue_max)
+    publisher: PublishExecutor = Executor(
+        engine=writing,
+        repository=ProgrammeRepository(clock),
+        decide=answering_publish(publish),
+        answer_codec=ProtoAnswerCodec([points_service_pb2.PublishProgrammeResponse]),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-programme",
+        writers=PUBLISHERS,
+        observer=ExecutorMetrics(),
+    )
+    servicer = PointsServicer(
+        executor=executor,
+        publisher=publisher,
+        reads=reads,
+        reports=reports,
+        request_key=settings.request_key_bytes(),
+        clock=clock,
+    )
+    engines = (writing, reading, reporting)
+    return Application(servicer, executor, publisher, reads, reports, engines)
+
+
+def ledger_executor(
+    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+) -> LedgerExecutor:
+    """The ledger's write path over `engine`, which has a connection for each writer."""
+    return Executor(
+        engine=engine,
+        repository=PointsRepository(clock),
+        decide=answering(decide),
+        answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
+        encode_event=_encoded,
+        clock=clock,
+        name=SERVICE,
+        queue_limit=queue_limit,
+        writers=WRITERS,
+        observer=ExecutorMetrics(),
+    )
+
+
+async def serve(settings: PointsSettings, process: Process) -> None:
+    """Serve until asked to stop, then drain."""
+    application = compose(settings, SystemClock())
+    server = Server(
+        settings,
+        [application.entry()],
+        ALLOW,
+        health={"postgresql": application.database_answers},
+        board=process.health,
+    )
+    application.start()
+    async with server:
+        await process.stopping.wait()
+    application.close()
+
+
+async def work(settings: PointsSettings, process: Process) -> None:
+    """Expire what is due for idle members, again and again until asked to stop."""
+    url = settings.database_url.get_secret_value()
+    engine = create_engine(
+        url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True
+    )
+    reads = Reads(engine, threads=1)
+    executor = ledger_executor(engine, SystemClock())
+    executor.start()
+    job = ExpiryJob(reads, executor, SystemClock())
+    stopping = asyncio.Event()
+    running = asyncio.create_task(job.run(settings.expiry_interval_seconds, stopping))
+    await asyncio.wait(
+        {running, asyncio.create_task(process.stopping.wait())},
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    stopping.set()
+    await running
+    executor.stop()
+    reads.close()
+    engine.dispose()
+
+
+def main() -> None:
+    """The console script `huitouke-points`."""
+    run_roles(
+        SERVICE,
+        PointsSettings,
+        {
+            "serve": serve,
+            "relay": relay_role(SERVICE),
+            "work": work,
+            "migrate": migrate_role(SERVICE, MIGRATIONS),
+        },
+    )
+
+
+def _encoded(event: OutboxEvent, _now: object) -> OutboxEvent:
+    """The converters have put the event into wire form already."""
+    return event
+
+
+def _answers(connection: Connection) -> bool:
+    return bool(connection.execute(text("SELECT true")).scalar())

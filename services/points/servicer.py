@@ -1,0 +1,180 @@
+"""gRPC in: requests into commands and questions, answers out. No rule, no SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1.points_service_pb2_grpc import PointsServiceServicer
+from sqlalchemy import Connection
+
+from chassis.clock import Clock
+from chassis.identifiers import new_id
+from chassis.rpc.batch import ItemContext, fill_outcomes, run_batch
+from chassis.rpc.calls import Call, current_call, mark_replayed
+from chassis.storage.executor import Executor, Submission
+from chassis.storage.outbox import OutboxEvent
+from chassis.storage.reads import Reads
+from chassis.storage.requests import fingerprint
+from services.points.converters.pages import Page, from_token, to_token
+from services.points.converters.programmes import from_programme
+from services.points.converters.reports import to_entries, to_verification
+from services.points.converters.requests import (
+    WriteRequest,
+    to_command,
+    to_publish,
+    to_quote,
+)
+from services.points.converters.responses import Response, to_balances, to_posted
+from services.points.converters.values import to_instant
+from services.points.domain.accounts import Balances
+from services.points.domain.answers import PostAnswer
+from services.points.domain.books import Books
+from services.points.domain.commands import Command, ExpireDue, PostCheckout, PublishProgramme
+from services.points.domain.ledger import balances_at, decide
+from services.points.domain.programme import Programme, Programmes
+from services.points.domain.publishing import Shelf
+from services.points.storage import queries
+from services.points.storage.programmes import read_newer
+from services.points.storage.repository import read_books
+
+PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 200
+NEWEST = 2**63 - 1
+"""Above every version."""
+
+
+class PointsServicer(PointsServiceServicer):
+    """PointsService; writes go through the executors, questions through the reads."""
+
+    def __init__(
+        self,
+        *,
+        executor: Executor[Command, Books, Response, OutboxEvent],
+        publisher: Executor[PublishProgramme, Shelf, pb.PublishProgrammeResponse, OutboxEvent],
+        reads: Reads,
+        reports: Reads,
+        request_key: bytes,
+        clock: Clock,
+    ) -> None:
+        self._executor = executor
+        self._publisher = publisher
+        self._reads = reads
+        self._reports = reports
+        self._key = request_key
+        self._clock = clock
+        self._programmes = Programmes()
+
+    async def Post(self, request: pb.PostRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def CancelPost(self, request: pb.CancelPostRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def Reverse(self, request: pb.ReverseRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def TopUp(self, request: pb.TopUpRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def BatchPost(self, request: pb.BatchPostRequest, context: Any) -> Any:
+        outcomes = await run_batch(request.items, self._submission, self._executor)
+        return fill_outcomes(pb.BatchPostResponse(), outcomes, _as_it_is)
+
+    async def BatchTopUp(self, request: pb.BatchTopUpRequest, context: Any) -> Any:
+        outcomes = await run_batch(request.items, self._submission, self._executor)
+        return fill_outcomes(pb.BatchTopUpResponse(), outcomes, _as_it_is)
+
+    async def PublishProgramme(self, request: pb.PublishProgrammeRequest, context: Any) -> Any:
+        call = current_call()
+        done = await self._publisher.execute(
+            Submission(
+                to_publish(request),
+                call.caller,
+                request.request_id,
+                fingerprint(request, self._key),
+                call.deadline_monotonic,
+                call.traceparent,
+            )
+        )
+        if done.replayed:
+            mark_replayed()
+        return done.answer
+
+    async def Quote(self, request: pb.QuoteRequest, context: Any) -> pb.QuoteResponse:
+        command = to_quote(request, new_id())
+        answer = await self._reads.run_snapshot(self._quote, command)
+        return pb.QuoteResponse(posted=to_posted(answer.posted))
+
+    async def GetBalances(
+        self, request: pb.GetBalancesRequest, context: Any
+    ) -> pb.GetBalancesResponse:
+        member_id = UUID(request.member_id)
+        balances = await self._reads.run_snapshot(self._balances, member_id)
+        return pb.GetBalancesResponse(balances=to_balances(balances))
+
+    async def ListEntries(
+        self, request: pb.ListEntriesRequest, context: Any
+    ) -> pb.ListEntriesResponse:
+        member_id = UUID(request.member_id)
+        until = to_instant(request.until, "until") if request.HasField("until") else None
+        bound = request.until.ToNanoseconds() if until else None
+        page = from_token(request.page_token, member_id, bound, self._key)
+        size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+        entries = await self._reads.run(
+            queries.statement, member_id, page.before or NEWEST, until, size + 1
+        )
+        response = pb.ListEntriesResponse(entries=to_entries(entries[:size]))
+        if len(entries) > size:
+            following = Page(member_id, bound, entries[size - 1].version)
+            response.next_page_token = to_token(following, self._key)
+        return response
+
+    async def GetProgramme(
+        self, request: pb.GetProgrammeRequest, context: Any
+    ) -> pb.GetProgrammeResponse:
+        programme = await self._reads.run(self._programme, request.version)
+        return pb.GetProgrammeResponse(programme=from_programme(programme))
+
+    async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Any) -> Any:
+        return to_verification(await self._reports.run_snapshot(queries.verify))
+
+    async def _write(self, request: WriteRequest) -> Response:
+        done = await self._executor.execute(self._submission(request, current_call()))
+        if done.replayed:
+            mark_replayed()
+        return done.answer
+
+    def _submission(self, request: WriteRequest, call: Call | ItemContext) -> Submission[Command]:
+        return Submission(
+            to_command(request),
+            call.caller,
+            request.request_id,
+            fingerprint(request, self._key),
+            call.deadline_monotonic,
+            call.traceparent,
+        )
+
+    def _quote(self, connection: Connection, command: PostCheckout) -> PostAnswer:
+        """Post on books that are thrown away."""
+        now = self._clock.now()
+        books = read_books(connection, command, self._programmes, now)
+        answer = decide(books, command, max(now, books.not_before or now)).answer
+        assert isinstance(answer, PostAnswer), "posting answers what was posted"
+        return answer
+
+    def _balances(self, connection: Connection, member_id: UUID) -> Balances:
+        now = self._clock.now()
+        books = read_books(connection, ExpireDue(member_id), self._programmes, now)
+        return balances_at(books, member_id, max(now, books.not_before or now))
+
+    def _programme(self, connection: Connection, version: int) -> Programme:
+        read_newer(connection, self._programmes)
+        if version:
+            return self._programmes.get(version)
+        return self._programmes.valid_at(self._clock.now())
+
+
+def _as_it_is(response: Response) -> Response:
+    """Executors answer with the messages themselves."""
+    return response

@@ -1,0 +1,258 @@
+"""Reading the books: members, checkouts with what was posted, and lots in spend order."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from chassis.storage import sets
+from services.points.domain.accounts import Account, Balances, Member
+from services.points.domain.answers import PostAnswer, Posted
+from services.points.domain.assets import Asset, EntryKind, Funder, House
+from services.points.domain.earning import EarnedBy
+from services.points.domain.journal import Entry, Posting
+from services.points.domain.lots import Lot, NextExpiry
+from services.points.domain.records import Checkout, CheckoutState
+from services.points.storage import tables
+
+Needs = Mapping[tuple[UUID, Asset], int]
+"""How much a batch may take at most out of an account; 0 where only the first lots matter."""
+
+FIRST_LOTS, LOTS_FACTOR = 8, 16
+"""How many lots of an account are read at first, and by how much more where they don't suffice."""
+
+_LOT_COLUMNS = "lot_number, asset::text, amount, remaining, expired, earned_at, expires_at"
+_SPEND_ORDER = attrgetter("order")
+_CHECKOUT_COLUMNS = (
+    "checkout_id",
+    "member_id",
+    "state::text",
+    "version",
+    "posted_at",
+    "resolved_at",
+    "programme_version",
+    "points_value_minor",
+    "to_pay_minor",
+    "points_after",
+    "cash_after_minor",
+    "bonus_after_minor",
+    "points_debt_after",
+    "next_expiring_points_after",
+    "next_expiry_after",
+)
+_POSTING_COLUMNS = (
+    "member_id",
+    "version",
+    "asset::text",
+    "amount",
+    "house::text",
+    "lot_number",
+    "balance_after",
+    "rule",
+    "funder::text",
+    "basis_minor",
+    "reference_id",
+    "merchant_id",
+    "programme_version",
+)
+
+
+def members(connection: Connection, ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Member]:
+    """Return the members of sorted `ids` that exist, their rows locked in that order if asked."""
+    rows = sets.select_by_keys(
+        connection, "members", {"member_id": ("uuid", ids)}, select=tuple(tables.MEMBERS), lock=lock
+    )
+    return {row[0]: _member(row) for row in rows}
+
+
+def _member(row: sets.Row) -> Member:
+    next_expiry = None if row[7] is None else NextExpiry(row[7], row[8], row[9])
+    bonus_expiry = None if row[10] is None else NextExpiry(row[10], row[10], 0)
+    return Member(
+        member_id=row[0],
+        version=row[1],
+        last_posted_at=row[2],
+        last_lot_number=row[11],
+        points_debt=row[6],
+        points=Account(Asset.POINTS, row[3], next_expiry),
+        cash=Account(Asset.CASH, row[4]),
+        bonus=Account(Asset.BONUS, row[5], bonus_expiry),
+    )
+
+
+def taken_ids(connection: Connection, table: str, column: str, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of `ids` that `table` holds already."""
+    keys = {column: ("uuid", sorted(set(ids)))}
+    return {row[0] for row in sets.select_by_keys(connection, table, keys, select=(column,))}
+
+
+def checkouts(
+    connection: Connection, ids: Iterable[UUID], answered: set[UUID]
+) -> dict[UUID, Checkout]:
+    """Return the known checkouts among `ids`; those in `answered` with their entry and answer."""
+    keys = {"checkout_id": ("uuid", sorted(set(ids)))}
+    rows = sets.select_by_keys(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
+    found = {
+        row[0]: Checkout(row[0], row[1], CheckoutState(row[2]), resolved_at=row[5]) for row in rows
+    }
+    posted = [row for row in rows if row[0] in answered and row[3] is not None]
+    entries = _entries(connection, posted)
+    for row in posted:
+        checkout, entry = found[row[0]], entries[row[1], row[3]]
+        checkout.entry, checkout.answer = entry, _post_answer(row, entry)
+    return found
+
+
+def _entries(connection: Connection, posted: Sequence[sets.Row]) -> dict[tuple[UUID, int], Entry]:
+    """The entries of posted checkouts' rows, with their postings in order.
+
+    A checkout that neither spent nor earned has an entry without postings.
+    """
+    entries = {
+        (row[1], row[3]): Entry(row[1], row[3], EntryKind.CHECKOUT, row[4], row[0], None, row[6])
+        for row in posted
+    }
+    rows = sets.select_by_keys(
+        connection,
+        "postings",
+        {
+            "member_id": ("uuid", [member_id for member_id, _ in entries]),
+            "version": ("bigint", [version for _, version in entries]),
+        },
+        select=_POSTING_COLUMNS,
+        order_by="t.member_id, t.version, t.line",
+    )
+    for row in rows:
+        entry = entries[row[0], row[1]]
+        entry.merchant_id = row[11]
+        entry.postings.append(_posting(row))
+    return entries
+
+
+def _posting(row: sets.Row) -> Posting:
+    funder = None if row[8] is None else Funder(row[8])
+    return Posting(Asset(row[2]), row[3], House(row[4]), row[5], row[6], row[7], funder, row[9])
+
+
+def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
+    """What was answered when the checkout was posted, from its row and its postings."""
+    moved = _moved(entry)
+    earned = tuple(
+        EarnedBy(posting.rule, posting.amount, posting.basis_minor, posting.funder)
+        for posting in entry.postings
+        if posting.house in {House.ISSUED, House.FUNDING} and posting.funder is not None
+    )
+    posted = Posted(
+        points_redeemed=-moved.get((Asset.POINTS, House.REDEEMED), 0),
+        points_value_minor=row[7],
+        cash_paid_minor=-moved.get((Asset.CASH, House.SETTLEMENT), 0),
+        bonus_paid_minor=-moved.get((Asset.BONUS, House.SETTLEMENT), 0),
+        to_pay_minor=row[8],
+        points_earned=sum(by.points for by in earned),
+        debt_collected=-moved.get((Asset.POINTS, House.DEBT), 0),
+        earned_by=earned,
+        programme_version=row[6],
+        balances=Balances(row[9], row[10], row[11], row[12], row[3], row[13], row[14]),
+    )
+    return PostAnswer(row[0], row[4], posted)
+
+
+def _moved(entry: Entry) -> dict[tuple[Asset, House], int]:
+    """The sums of an entry's postings by asset and house account."""
+    moved: dict[tuple[Asset, House], int] = {}
+    for posting in entry.postings:
+        key = (posting.asset, posting.house)
+        moved[key] = moved.get(key, 0) + posting.amount
+    return moved
+
+
+def open_lots(
+    connection: Connection, loaded: Mapping[UUID, Member], needs: Needs, now: datetime
+) -> None:
+    """Load the open lots of the needed accounts, in spend order, until each need is covered.
+
+    What is due at `now` covers nothing. One lot more than needed is loaded, so that the first
+    lot left is known. Hot members with very many lots cost a few more statements.
+    """
+    missing, limit = dict(needs), FIRST_LOTS
+    while missing:
+        found = _first_lots(connection, list(missing), limit)
+        for (member_id, asset), lots in found.items():
+            _put(loaded[member_id], asset, lots)
+        missing = {
+            key: need
+            for key, need in missing.items()
+            if len(found[key]) == limit
+            and (found[key][-1].due(now) or _covered(found[key], now) < need)
+        }
+        limit *= LOTS_FACTOR
+
+
+def _first_lots(
+    connection: Connection, keys: Sequence[tuple[UUID, Asset]], limit: int
+) -> dict[tuple[UUID, Asset], list[Lot]]:
+    sql = (
+        f"SELECT v.member_id, t.* FROM unnest(%s::uuid[], %s::asset[]) AS v(member_id, asset) "
+        f"CROSS JOIN LATERAL (SELECT {_LOT_COLUMNS} FROM lots AS l "
+        "WHERE l.member_id = v.member_id AND l.asset = v.asset AND l.open "
+        f"ORDER BY l.expires_at, l.earned_at, l.lot_number LIMIT {limit:d}) AS t"
+    )
+    rows = sets.execute(
+        connection,
+        sql,
+        {
+            "member_id": ("uuid", [member_id for member_id, _ in keys]),
+            "asset": ("asset", [asset for _, asset in keys]),
+        },
+    )
+    found: dict[tuple[UUID, Asset], list[Lot]] = {key: [] for key in keys}
+    for row in rows:
+        lot = _lot(row[1:])
+        found[row[0], lot.asset].append(lot)
+    for lots in found.values():
+        lots.sort(key=_SPEND_ORDER)
+    return found
+
+
+def _covered(lots: Sequence[Lot], now: datetime) -> int:
+    """What all lots but the last cover of a need; the last one only shows what comes next."""
+    return sum(lot.remaining for lot in lots[:-1] if not lot.due(now))
+
+
+def _put(member: Member, asset: Asset, lots: list[Lot]) -> None:
+    member.account(asset).open_lots = lots
+    for lot in lots:
+        member.lots[lot.number] = lot
+
+
+def single_lots(
+    connection: Connection, loaded: Mapping[UUID, Member], numbers: Iterable[tuple[UUID, int]]
+) -> None:
+    """Load lots by number, exhausted ones too; accounts with loaded lots get the open ones."""
+    wanted = sorted({key for key in numbers if key[1] not in loaded[key[0]].lots})
+    rows = sets.select_by_keys(
+        connection,
+        "lots",
+        {
+            "member_id": ("uuid", [member_id for member_id, _ in wanted]),
+            "lot_number": ("integer", [number for _, number in wanted]),
+        },
+        select=("member_id", *_LOT_COLUMNS.split(", ")),
+    )
+    for row in rows:
+        member, lot = loaded[row[0]], _lot(row[1:])
+        member.lots[lot.number] = lot
+        lots = member.account(lot.asset).open_lots
+        if lot.remaining and lots is not None:
+            insort(lots, lot, key=_SPEND_ORDER)
+
+
+def _lot(row: Sequence[Any]) -> Lot:
+    number, asset, amount, remaining, expired, earned_at, expires_at = row
+    return Lot(number, Asset(asset), amount, remaining, expired, earned_at, expires_at)

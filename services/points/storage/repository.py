@@ -1,0 +1,181 @@
+"""The ledger's repository: loads, locks and saves the books of one batch in sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Connection
+
+from chassis.clock import Clock
+from chassis.storage import sets
+from services.points.domain.accounts import Member
+from services.points.domain.assets import Asset, House
+from services.points.domain.books import Books
+from services.points.domain.commands import (
+    CancelPost,
+    Command,
+    PostCheckout,
+    ReverseCheckout,
+    TopUpStoredValue,
+)
+from services.points.domain.programme import Programmes
+from services.points.storage import loading, programmes, saving
+
+EVERYTHING = 2**62
+"""A need that only loading every open lot covers."""
+
+_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
+
+
+class PointsRepository:
+    """Repository[Command, Books].
+
+    The clock only tells which lots are due when they are loaded; what is decided is decided by
+    the executor's `now`. Versions of the programme are immutable, so they are kept between
+    batches; newer ones are read in each.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._programmes = Programmes()
+
+    def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
+        """Insert missing members and lock all of the batch in the order of their ids.
+
+        New versions of the programme are read on the way, since they are immutable.
+        """
+        ids = sorted({command.member_id for command in commands})
+        with sets.pipelined(connection):  # with BEGIN, all in one round trip
+            newer = programmes.ask_newer(connection, self._programmes)
+            sets.insert_columns(
+                connection, "members", {"member_id": ("uuid", ids)}, on_conflict="DO NOTHING"
+            )
+        programmes.add_newer(newer, self._programmes)
+        members = loading.members(connection, ids, lock=True)
+        return Books(members, self._programmes, not_before=_last_posting(members))
+
+    def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
+        """Read what the commands need: known ids, checkouts, lots."""
+        load_books(connection, state, commands, self._clock.now())
+
+    def save(self, connection: Connection, state: Books) -> None:
+        """Write what changed; an id that another replica took meanwhile reruns the batch."""
+        changes = state.changes
+        changed = dict.fromkeys(entry.member_id for entry in changes.entries)
+        try:
+            with sets.pipelined(connection):
+                saving.insert_postings(connection, changes.entries)
+                saving.insert_lots(connection, changes.new_lots)
+                saving.update_lots(connection, changes.touched_lots)
+                saving.insert_posted(connection, changes.posted)
+                saving.insert_fences(connection, changes.fenced)
+                saving.insert_reversals(connection, changes.reversed)
+                saving.insert_top_ups(connection, changes.top_ups)
+                saving.update_members(connection, [state.members[each] for each in changed])
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name in _UNIQUE_FOR_EVER:
+                raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
+            raise
+
+
+def load_books(
+    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+) -> None:
+    """Read into `books` what deciding `commands` needs, in a fixed number of statements.
+
+    Earning loads no lots; spending loads them until the batch's need is covered; a member with
+    something due at `now` gets its first lots in any case.
+    """
+    now = max(now, books.not_before or now)
+    _load_known_ids(connection, books, commands)
+    needs = _needs(books, commands, now)
+    loading.open_lots(connection, books.members, needs, now)
+    loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
+
+
+def read_books(connection: Connection, command: Command, known: Programmes, now: datetime) -> Books:
+    """Read the books for one command without locking; for questions, in one snapshot.
+
+    A member that does not exist is one with nothing.
+    """
+    if isinstance(command, PostCheckout):
+        programmes.read_newer(connection, known)
+    found = loading.members(connection, [command.member_id], lock=False)
+    members = found or {command.member_id: Member(command.member_id)}
+    books = Books(members, known, not_before=_last_posting(members))
+    load_books(connection, books, [command], now)
+    return books
+
+
+def _last_posting(members: dict[UUID, Member]) -> datetime | None:
+    posted = [member.last_posted_at for member in members.values() if member.last_posted_at]
+    return max(posted, default=None)
+
+
+def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
+    named = [each for each in commands if isinstance(each, PostCheckout | CancelPost)]
+    reverses = [each for each in commands if isinstance(each, ReverseCheckout)]
+    top_ups = [each.top_up_id for each in commands if isinstance(each, TopUpStoredValue)]
+    answered = {each.checkout_id for each in named if isinstance(each, CancelPost)}
+    answered |= {each.checkout_id for each in reverses}
+    ids = [each.checkout_id for each in (*named, *reverses)]
+    books.checkouts = loading.checkouts(connection, ids, answered)
+    books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
+    reversal_ids = [each.reversal_id for each in reverses]
+    books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
+
+
+def _needs(
+    books: Books, commands: Sequence[Command], now: datetime
+) -> dict[tuple[UUID, Asset], int]:
+    """How much the batch may take at most out of each account that needs its lots loaded."""
+    needs: dict[tuple[UUID, Asset], int] = {}
+
+    def add(member_id: UUID, asset: Asset, amount: int) -> None:
+        needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
+
+    for command in commands:
+        if isinstance(command, PostCheckout):
+            purchase = command.purchase
+            if purchase.redeem_points:
+                add(command.member_id, Asset.POINTS, purchase.redeem_points)
+            if purchase.pay_stored_value_minor:
+                add(command.member_id, Asset.CASH, purchase.pay_stored_value_minor)
+                add(command.member_id, Asset.BONUS, purchase.pay_stored_value_minor)
+        elif isinstance(command, ReverseCheckout):
+            add(command.member_id, Asset.POINTS, _earned(books, command))
+            add(command.member_id, Asset.CASH, 0)
+            add(command.member_id, Asset.BONUS, 0)
+    for member in books.members.values():
+        for account in (member.points, member.bonus):
+            if account.next_expiry is not None and account.next_expiry.expires_at <= now:
+                add(member.member_id, account.asset, 0)
+    return needs
+
+
+def _earned(books: Books, command: ReverseCheckout) -> int:
+    """What a reversal may take back; all there is where the checkout is of the same batch."""
+    checkout = books.checkouts.get(command.checkout_id)
+    if checkout is None or checkout.entry is None:
+        return EVERYTHING
+    postings = checkout.entry.postings
+    return sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+
+
+def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UUID, int]]:
+    """The lots that the checkouts to be reversed have spent from or earned into."""
+    numbers = []
+    for command in commands:
+        if isinstance(command, ReverseCheckout):
+            checkout = books.checkouts.get(command.checkout_id)
+            entry = checkout.entry if checkout else None
+            if entry is not None and entry.member_id == command.member_id:
+                numbers += [
+                    (entry.member_id, posting.lot_number)
+                    for posting in entry.postings
+                    if posting.lot_number is not None
+                ]
+    return numbers
