@@ -1,0 +1,1 @@
+"""Between the contract's messages, the domain's values and rendered texts; pure."""

@@ -1,0 +1,153 @@
+"""Events of other services as facts, and this service's own events for the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from huitouke.coupon.v1 import events_pb2 as coupon_events
+from huitouke.member.v1 import events_pb2 as member_events
+from huitouke.notify.v1 import events_pb2 as notify_events
+from huitouke.notify.v1 import message_pb2
+from huitouke.points.v1 import events_pb2 as points_events
+
+from chassis.storage.outbox import OutboxEvent
+from services.notify.domain.events import Event, MessageDelivered, MessageFailed, MessageSent
+from services.notify.domain.plans import Fact
+
+
+def _enrolled(_event: Any) -> Fact:
+    return Fact("ENROLLED", {})
+
+
+def _topped_up(event: Any) -> Fact:
+    return Fact(
+        "TOPPED_UP",
+        {
+            "currency": event.currency,
+            "cash_added_minor": event.cash_added_minor,
+            "bonus_added_minor": event.bonus_added_minor,
+            **_balances(event.balances),
+        },
+    )
+
+
+def _posted(event: Any) -> Fact:
+    posted = event.posted
+    return Fact(
+        "PAID",
+        {
+            "currency": event.currency,
+            "bill_minor": event.bill_minor,
+            "points_redeemed": posted.points_redeemed,
+            "cash_paid_minor": posted.cash_paid_minor,
+            "bonus_paid_minor": posted.bonus_paid_minor,
+            "points_earned": posted.points_earned,
+            **_balances(posted.balances),
+        },
+    )
+
+
+def _reversed(event: Any) -> Fact:
+    return Fact(
+        "REVERSED",
+        {
+            "currency": event.currency,
+            "points_restored": event.points_restored,
+            "cash_restored_minor": event.cash_restored_minor,
+            "bonus_restored_minor": event.bonus_restored_minor,
+            "points_taken_back": event.points_taken_back,
+            **_balances(event.balances),
+        },
+    )
+
+
+def _coupon_issued(event: Any) -> Fact:
+    return Fact(
+        "COUPON_ISSUED",
+        {
+            "coupon_name_zh": event.coupon.name_zh,
+            "coupon_name_en": event.coupon.name_en,
+            "expires_at": event.coupon.expires_at.seconds,
+        },
+    )
+
+
+def _balances(balances: Any) -> dict[str, int]:
+    return {
+        "points_balance": balances.points,
+        "cash_balance_minor": balances.cash_minor,
+        "bonus_balance_minor": balances.bonus_minor,
+    }
+
+
+_READERS: Final[Mapping[str, tuple[Callable[[], Message], Callable[[Any], Fact]]]] = {
+    "huitouke.member.v1.MemberEnrolled": (member_events.MemberEnrolled, _enrolled),
+    "huitouke.points.v1.StoredValueToppedUp": (points_events.StoredValueToppedUp, _topped_up),
+    "huitouke.points.v1.CheckoutPosted": (points_events.CheckoutPosted, _posted),
+    "huitouke.points.v1.CheckoutReversed": (points_events.CheckoutReversed, _reversed),
+    "huitouke.coupon.v1.CouponIssued": (coupon_events.CouponIssued, _coupon_issued),
+}
+
+EVENT_TYPES: Final = tuple(_READERS)
+"""Events that can ask for a message, by full name."""
+
+SUBSCRIBED_SERVICES: Final = ("member", "points", "coupon")
+
+
+def fact_of(event_type: str, payload: bytes) -> Fact:
+    """What an event tells, without anything personal.
+
+    Raises google.protobuf's DecodeError for a payload that is not one.
+    """
+    make, read = _READERS[event_type]
+    event = make()
+    event.ParseFromString(payload)
+    return read(event)
+
+
+def to_message(event: Event, now: datetime) -> Message:
+    """The event as subscribers read it."""
+    member_id, message_id = str(event.member_id), str(event.message_id)
+    match event:
+        case MessageSent():
+            return notify_events.MessageSent(
+                member_id=member_id,
+                message_id=message_id,
+                channel=message_pb2.Channel.ValueType(event.channel),
+                template_code=event.template_code,
+                sent_at=timestamp(now),
+            )
+        case MessageDelivered():
+            return notify_events.MessageDelivered(
+                member_id=member_id, message_id=message_id, delivered_at=timestamp(now)
+            )
+        case MessageFailed():
+            return notify_events.MessageFailed(
+                member_id=member_id,
+                message_id=message_id,
+                reason=event.reason,
+                failed_at=timestamp(now),
+            )
+
+
+def to_outbox(event: Event, now: datetime) -> OutboxEvent:
+    """The row that publishes the event under its member's key."""
+    message = to_message(event, now)
+    return OutboxEvent(
+        key=event.member_id,
+        aggregate_type="member",
+        type=message.DESCRIPTOR.full_name,
+        payload=message.SerializeToString(),
+        version=event.version,
+        occurred_at=now,
+    )
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    value = Timestamp()
+    value.FromDatetime(moment)
+    return value

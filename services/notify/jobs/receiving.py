@@ -1,0 +1,85 @@
+"""Receipts: kept as they come, and applied once the message they speak of is known."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from chassis.clock import Clock
+from chassis.storage import requests
+from chassis.telemetry.logs import get_logger
+from services.notify.domain.receipts import Receipt, verdict_of
+from services.notify.jobs.metrics import RECEIPTS
+from services.notify.jobs.recording import Recorder
+from services.notify.storage import receipts
+from services.notify.storage.transactions import Transactions
+
+BATCH_MAX = 256
+OUTAGE_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 3600.0
+RECEIPTS_KEPT = timedelta(days=7)
+"""How long a receipt waits for a message; providers give up on a message after three days."""
+
+_log = get_logger(__name__)
+
+
+class Receiving:
+    """What becomes of receipts. Any number of processes may do it: applying twice is harmless."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        recorder: Recorder,
+        clock: Clock,
+        poll_seconds: float,
+    ) -> None:
+        self._transactions, self._recorder = transactions, recorder
+        self._clock, self._poll_seconds = clock, poll_seconds
+
+    async def keep(self, arrived: Sequence[Receipt]) -> None:
+        """Persist receipts (a `ReceiptSink`); raises when the database can't."""
+        await self._transactions.run(receipts.keep, arrived, self._clock.now())
+        for receipt in arrived:
+            RECEIPTS.prometheus.labels(verdict_of(receipt.outcome).name).inc()
+
+    async def run(self) -> None:
+        """Apply receipts until cancelled."""
+        while True:
+            try:
+                applied = await self.apply()
+            except Exception as error:  # noqa: BLE001 - receipts stay where they are until it works
+                _log.warning("receipts_not_applied", cause=type(error).__name__)
+                applied = 0
+                await asyncio.sleep(OUTAGE_SECONDS)
+            if applied < BATCH_MAX:
+                await asyncio.sleep(self._poll_seconds)
+
+    async def apply(self) -> int:
+        """Apply one batch of receipts whose message is known; returns how many there were."""
+        commands = await self._transactions.run(receipts.matched, BATCH_MAX)
+        await self._recorder.record(commands)
+        return len(commands)
+
+
+class Housekeeping:
+    """Forgets receipts that nothing was found for, and remembered requests past their time."""
+
+    def __init__(self, engine: Engine, transactions: Transactions, clock: Clock) -> None:
+        self._engine, self._transactions, self._clock = engine, transactions, clock
+
+    async def run(self) -> None:
+        """Tidy up every hour until cancelled."""
+        while True:
+            try:
+                await self.tidy()
+            except Exception as error:  # noqa: BLE001 - the next hour does it again
+                _log.warning("housekeeping_failed", cause=type(error).__name__)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def tidy(self) -> None:
+        now = self._clock.now()
+        gone = await self._transactions.run(receipts.purge, now - RECEIPTS_KEPT)
+        if gone:
+            _log.info("unmatched_receipts_purged", receipts=gone)
+        await asyncio.to_thread(requests.purge, self._engine, now)

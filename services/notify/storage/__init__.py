@@ -1,0 +1,1 @@
+"""Messages, parts, receipts and templates in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Numbered Alembic scripts; each may run while the former release still serves."""
