@@ -1,0 +1,114 @@
+"""A member's timeline: ledger entries and coupons as activities, and the token between pages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from huitouke.coupon.v1 import coupon_pb2
+from huitouke.gateway.v1 import partner_service_pb2
+from huitouke.points.v1 import entry_pb2
+
+from gateway.converters.instants import to_instant
+from gateway.domain import errors
+from gateway.domain.timeline import Cursor
+
+_KINDS = {
+    entry_pb2.ENTRY_KIND_CHECKOUT: partner_service_pb2.ACTIVITY_KIND_PURCHASE,
+    entry_pb2.ENTRY_KIND_REVERSAL: partner_service_pb2.ACTIVITY_KIND_REFUND,
+    entry_pb2.ENTRY_KIND_TOP_UP: partner_service_pb2.ACTIVITY_KIND_TOP_UP,
+    entry_pb2.ENTRY_KIND_EXPIRY: partner_service_pb2.ACTIVITY_KIND_EXPIRY,
+}
+_MAC_BYTES = 12
+START = Cursor()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a timeline goes on. `until` is when its first page was read: nothing newer shows."""
+
+    until: datetime
+    entries: Cursor = START
+    coupons: Cursor = START
+
+
+def from_entry(
+    entry: entry_pb2.Entry, names: Mapping[UUID, str], gross: Mapping[UUID, int]
+) -> partner_service_pb2.Activity:
+    """Return a ledger entry; `gross` holds bills before coupons by checkout id."""
+    kind = _KINDS.get(entry.kind, partner_service_pb2.ACTIVITY_KIND_UNSPECIFIED)
+    bought = entry.kind == entry_pb2.ENTRY_KIND_CHECKOUT
+    return partner_service_pb2.Activity(
+        kind=kind,
+        occurred_at=entry.posted_at,
+        points=entry.points,
+        cash_minor=entry.cash_minor,
+        bonus_minor=entry.bonus_minor,
+        merchant_name=names.get(UUID(entry.merchant_id), "") if entry.merchant_id else "",
+        reference_id=entry.reference_id,
+        gross_minor=gross.get(UUID(entry.reference_id), 0) if bought else 0,
+    )
+
+
+def from_coupon(coupon: coupon_pb2.Coupon) -> partner_service_pb2.Activity:
+    """Return the issue of a coupon."""
+    return partner_service_pb2.Activity(
+        kind=partner_service_pb2.ACTIVITY_KIND_COUPON_ISSUED,
+        occurred_at=coupon.issued_at,
+        reference_id=coupon.coupon_id,
+        campaign_code=coupon.campaign_code,
+    )
+
+
+def instant_of(item: entry_pb2.Entry | coupon_pb2.Coupon) -> datetime:
+    """Return when it happened."""
+    return to_instant(item.posted_at if isinstance(item, entry_pb2.Entry) else item.issued_at)
+
+
+def to_token(position: Position, query: str, key: bytes) -> str:
+    """Return the opaque page token of a position in `query`; it fits no other."""
+    if position.entries.ended and position.coupons.ended:
+        return ""
+    content = json.dumps(
+        {
+            "until": position.until.isoformat(),
+            "entries": _cursor_out(position.entries),
+            "coupons": _cursor_out(position.coupons),
+        },
+        separators=(",", ":"),
+    ).encode()
+    return base64.urlsafe_b64encode(_mac(content, query, key) + content).decode()
+
+
+def from_token(token: str, query: str, key: bytes, now: datetime) -> Position:
+    """Return where a page token says to go on; Refusal PAGE_TOKEN_INVALID for any other text."""
+    if not token:
+        return Position(until=now.astimezone(UTC))
+    try:
+        raw = base64.urlsafe_b64decode(token.encode("ascii"))
+    except ValueError:
+        raise errors.page_token_invalid() from None
+    mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+    if not hmac.compare_digest(mac, _mac(content, query, key)):
+        raise errors.page_token_invalid()
+    said = json.loads(content)
+    return Position(
+        datetime.fromisoformat(said["until"]),
+        Cursor(*said["entries"]),
+        Cursor(*said["coupons"]),
+    )
+
+
+def _cursor_out(cursor: Cursor) -> list[str | int | bool]:
+    return [cursor.token, cursor.shown, cursor.ended]
+
+
+def _mac(content: bytes, query: str, key: bytes) -> bytes:
+    named = f"page-token|{query}|".encode() + content
+    return hashlib.blake2b(named, key=key, digest_size=_MAC_BYTES).digest()

@@ -1,0 +1,25 @@
+"""Protobuf's wire format where bytes are put into a message without reading them."""
+
+from __future__ import annotations
+
+LENGTH_DELIMITED = 2
+
+
+class Embedded:
+    """A field that holds a message, a string or bytes, by its number (1 to 15)."""
+
+    def __init__(self, number: int) -> None:
+        assert 1 <= number <= 15, "larger numbers need a longer tag"
+        self._tag = bytes((number << 3 | LENGTH_DELIMITED,))
+
+    def part(self, content: bytes) -> bytes:
+        """Return the field with `content`, already serialized, as part of a message."""
+        length = len(content)
+        if length < 0x80:
+            return self._tag + bytes((length,)) + content
+        encoded = bytearray(self._tag)
+        while length >= 0x80:
+            encoded.append(length & 0x7F | 0x80)
+            length >>= 7
+        encoded.append(length)
+        return bytes(encoded) + content

@@ -1,0 +1,1 @@
+"""The rules of the edge: standard library and `chassis.kernel` only, no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""gRPC in: tills on the partners' port, operators on the admin port."""

@@ -1,0 +1,174 @@
+"""PartnerService: what cashiers' software calls."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from huitouke.coupon.v1 import coupon_service_pb2
+from huitouke.gateway.v1 import partner_service_pb2 as pb
+from huitouke.gateway.v1.partner_service_pb2_grpc import PartnerServiceServicer
+from huitouke.points.v1 import points_service_pb2
+
+from chassis.clock import Clock
+from chassis.kernel import Refusal
+from chassis.rpc.calls import current_call, mark_replayed
+from chassis.storage.reads import Reads
+from gateway.converters import members as convert_member
+from gateway.converters.receipts import to_balances, to_checkout, to_refund
+from gateway.domain import errors
+from gateway.domain.bills import check_bill
+from gateway.domain.checkouts import Record, State
+from gateway.domain.principals import Principal
+from gateway.servicers.admission import admit
+from gateway.servicers.desk import CheckoutDesk
+from gateway.servicers.intake_desk import IntakeDesk
+from gateway.servicers.pricing import Pricing
+from gateway.servicers.refunds import RefundDesk
+from gateway.servicers.timeline import Timeline
+from gateway.servicers.upstream import Coupons, Ledger, Members
+from gateway.storage import reads as read
+
+
+class PartnerServicer(PartnerServiceServicer):
+    """Serves the partners' port: admits, asks the desk concerned, answers in the till's words."""
+
+    def __init__(
+        self,
+        *,
+        members: Members,
+        ledger: Ledger,
+        coupons: Coupons,
+        pricing: Pricing,
+        desk: CheckoutDesk,
+        refunds: RefundDesk,
+        intake: IntakeDesk,
+        timeline: Timeline,
+        reads: Reads,
+        clock: Clock,
+    ) -> None:
+        self._members = members
+        self._ledger = ledger
+        self._coupons = coupons
+        self._pricing = pricing
+        self._desk = desk
+        self._refunds = refunds
+        self._intake = intake
+        self._timeline = timeline
+        self._reads = reads
+        self._clock = clock
+
+    async def EnrolMember(
+        self, request: pb.EnrolMemberRequest, _context: Any
+    ) -> pb.EnrolMemberResponse:
+        return await self._intake.enrol(request, admit())
+
+    async def TopUp(self, request: pb.TopUpRequest, _context: Any) -> pb.TopUpResponse:
+        return await self._intake.top_up(request, admit())
+
+    async def ClaimCoupon(
+        self, request: pb.ClaimCouponRequest, _context: Any
+    ) -> pb.ClaimCouponResponse:
+        return await self._intake.claim(request, admit())
+
+    async def FindMember(
+        self, request: pb.FindMemberRequest, _context: Any
+    ) -> pb.FindMemberResponse:
+        admit()
+        member = await self._members.find(convert_member.to_identifier(request.member))
+        return pb.FindMemberResponse(member=convert_member.to_profile(member))
+
+    async def GetBalances(
+        self, request: pb.GetBalancesRequest, _context: Any
+    ) -> pb.GetBalancesResponse:
+        admit()
+        member = await self._members.resolve(convert_member.to_identifier(request.member))
+        answer = await self._ledger.balances(
+            points_service_pb2.GetBalancesRequest(member_id=member.member_id)
+        )
+        return pb.GetBalancesResponse(balances=to_balances(answer.balances))
+
+    async def ListActivity(
+        self, request: pb.ListActivityRequest, _context: Any
+    ) -> pb.ListActivityResponse:
+        admit()
+        member = await self._members.resolve(convert_member.to_identifier(request.member))
+        return await self._timeline.page(
+            member.member_id, request.page_size, request.page_token, self._clock.now()
+        )
+
+    async def ListCoupons(
+        self, request: pb.ListCouponsRequest, _context: Any
+    ) -> pb.ListCouponsResponse:
+        admit()
+        member = await self._members.find(convert_member.to_identifier(request.member))
+        answer = await self._coupons.list_coupons(
+            coupon_service_pb2.ListCouponsRequest(
+                member_id=member.member_id,
+                usable_only=True,
+                page_size=request.page_size,
+                page_token=request.page_token,
+            )
+        )
+        shown = [convert_member.to_member_coupon(c, member.language) for c in answer.coupons]
+        return pb.ListCouponsResponse(coupons=shown, next_page_token=answer.next_page_token)
+
+    async def QuoteCheckout(
+        self, request: pb.QuoteCheckoutRequest, _context: Any
+    ) -> pb.QuoteCheckoutResponse:
+        principal = admit()
+        purchase = request.purchase
+        check_bill(purchase.currency, [line.line_id for line in purchase.lines])
+        receipt = await self._pricing.quote(purchase, principal, self._clock.now())
+        return pb.QuoteCheckoutResponse(receipt=receipt)
+
+    async def Checkout(self, request: pb.CheckoutRequest, _context: Any) -> pb.CheckoutResponse:
+        principal = admit()
+        wait_seconds = current_call().remaining_seconds()
+        asked = self._desk.read_request(request, principal, wait_seconds)
+        answer = await self._desk.checkout(asked)
+        record = answer.record
+        if record.state is State.CANCELLED:
+            raise _refusal_of(record).copy(replayed=answer.replayed)
+        if answer.replayed:
+            mark_replayed()
+        return pb.CheckoutResponse(checkout=to_checkout(record))
+
+    async def GetCheckout(
+        self, request: pb.GetCheckoutRequest, _context: Any
+    ) -> pb.GetCheckoutResponse:
+        record = await self._find(request, admit())
+        if record is None:
+            raise errors.checkout_not_found()
+        refunds = await self._reads.run(read.refunds_of, record.checkout_id)
+        return pb.GetCheckoutResponse(checkout=to_checkout(record, refunds))
+
+    async def CancelCheckout(
+        self, request: pb.CancelCheckoutRequest, _context: Any
+    ) -> pb.CancelCheckoutResponse:
+        record = await self._desk.cancel(admit(), request.checkout_request_id)
+        return pb.CancelCheckoutResponse(checkout=to_checkout(record))
+
+    async def RefundCheckout(
+        self, request: pb.RefundCheckoutRequest, _context: Any
+    ) -> pb.RefundCheckoutResponse:
+        recorded = await self._refunds.refund(request, admit())
+        if not recorded.fresh:
+            mark_replayed()
+        return pb.RefundCheckoutResponse(refund=to_refund(recorded.record))
+
+    async def _find(self, request: pb.GetCheckoutRequest, principal: Principal) -> Record | None:
+        """Return this merchant's checkout; another's is none."""
+        if request.WhichOneof("key") == "checkout_request_id":
+            return await self._reads.run(
+                read.checkout_by_request, principal.merchant_id, request.checkout_request_id
+            )
+        record = await self._reads.run(read.checkout_by_id, UUID(request.checkout_id))
+        if record is None or record.opening.till.merchant_id != principal.merchant_id:
+            return None
+        return record
+
+
+def _refusal_of(record: Record) -> Refusal:
+    assert record.refusal is not None, "a cancelled checkout says why"
+    return record.refusal

@@ -1,0 +1,1 @@
+"""The gateway's database: rows in sets, reads, the queue of what is unfinished."""

@@ -1,0 +1,162 @@
+"""Checkouts and refunds in sets: the executor's repository.
+
+Locks in the order members, checkouts, refunds, each sorted; then inserts first records by key, so
+that two replicas with the same request ids wait for each other in one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from operator import attrgetter
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from chassis.storage import sets
+from gateway.domain.checkouts import State
+from gateway.domain.commands import (
+    CancelCheckout,
+    Command,
+    CommitCheckout,
+    CompleteRefund,
+    RecordCheckout,
+    RecordRefund,
+    RefuseRefund,
+)
+from gateway.domain.deciding import Batch, Refundable, first_record
+from gateway.storage import records, refunds
+
+_AS_NUMBER = attrgetter("int")
+"""Orders UUIDs as PostgreSQL does, without a call into Python for each comparison."""
+
+
+class CheckoutRepository:
+    """`chassis.storage.executor.Repository` of checkouts and refunds.
+
+    `grace` is how long after its first record recovery leaves a checkout to whoever opened it.
+    """
+
+    def __init__(self, grace: timedelta) -> None:
+        self._grace = grace
+
+    def lock(self, connection: Connection, commands: Sequence[Command]) -> Batch:
+        batch = Batch()
+        with sets.pipelined(connection):
+            members = _lock_members(connection, commands)
+            checkouts = _lock_checkouts(connection, commands)
+            refunds.lock(connection, batch, commands)
+            fresh = _insert_first_records(connection, commands)
+        batch.versions = dict(members())
+        _note_locked(batch, checkouts(), commands)
+        batch.fresh = {row[0] for row in fresh()}
+        return batch
+
+    def load(self, connection: Connection, state: Batch, commands: Sequence[Command]) -> None:
+        """Read what is decided or recorded already, which is rare, and what refunds depend on."""
+        asked = [c for c in commands if isinstance(c, RecordCheckout)]
+        keys = {(c.opening.till.merchant_id, c.opening.request_id) for c in asked
+                if c.opening.checkout_id not in state.fresh}  # fmt: skip
+        state.records = records.by_request(connection, sorted(keys))
+        settled = [
+            c.record.checkout_id
+            for c in commands
+            if isinstance(c, CommitCheckout | CancelCheckout)
+            and c.record.checkout_id not in state.open_checkouts
+        ]
+        state.decided = records.by_id(connection, sorted(set(settled)))
+        refunds.load(connection, state, commands)
+
+    def save(self, connection: Connection, state: Batch) -> None:
+        refunds.insert(connection, state.new_refunds, self._grace)
+        done = sorted(set(state.finished), key=_AS_NUMBER)
+        with sets.pipelined(connection):
+            self._insert_unfinished(connection, state)
+            _save_members(connection, state)
+            records.save_decisions(connection, state.decisions)
+            refunds.save_settlements(connection, state.refund_settlements)
+            sets.delete_by_keys(connection, "unfinished", {"record_id": ("uuid", done)})
+
+    def _insert_unfinished(self, connection: Connection, state: Batch) -> None:
+        started = state.started
+        sets.insert_columns(
+            connection,
+            "unfinished",
+            {
+                "record_id": ("uuid", [opening.checkout_id for opening in started]),
+                "refund": ("boolean", [False] * len(started)),
+                "due_at": ("timestamptz", [o.opened_at + self._grace for o in started]),
+            },
+        )
+
+
+def _insert_first_records(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
+    """Insert what is to be recorded; gives the ids of what was not there before."""
+    new = [c for c in commands if isinstance(c, RecordCheckout)]
+    new.sort(key=lambda c: (c.opening.till.merchant_id.int, c.opening.request_id))
+    return records.insert(connection, [first_record(c) for c in new])
+
+
+def _lock_members(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
+    """Lock the members of whom an event may be told; each event counts their version."""
+    members = set()
+    for command in commands:
+        if isinstance(command, CommitCheckout | CancelCheckout | CompleteRefund | RefuseRefund):
+            member_id = command.record.opening.member_id
+            if member_id is not None:
+                members.add(member_id)
+    ids = sorted(members, key=_AS_NUMBER)
+    sets.insert_columns(
+        connection,
+        "members",
+        {"member_id": ("uuid", ids), "version": ("bigint", [0] * len(ids))},
+        on_conflict="DO NOTHING",
+    )
+    return sets.select_later(
+        connection,
+        "members",
+        {"member_id": ("uuid", ids)},
+        select=("member_id", "version"),
+        lock=True,
+    )
+
+
+def _lock_checkouts(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
+    """Lock what is to be decided or refunded; a decision needs to know only whether it is open."""
+    to_decide = {
+        command.record.checkout_id
+        for command in commands
+        if isinstance(command, CommitCheckout | CancelCheckout)
+    }
+    return sets.select_later(
+        connection,
+        "checkouts",
+        {"checkout_id": ("uuid", sorted(to_decide | _to_refund(commands), key=_AS_NUMBER))},
+        select=("checkout_id", "merchant_id", "state"),
+        lock=True,
+    )
+
+
+def _to_refund(commands: Sequence[Command]) -> set[UUID]:
+    return {c.opening.checkout_id for c in commands if isinstance(c, RecordRefund)}
+
+
+def _note_locked(batch: Batch, rows: Sequence[sets.Row], commands: Sequence[Command]) -> None:
+    to_refund = _to_refund(commands)
+    for checkout_id, merchant_id, state in rows:
+        if state == State.OPEN:
+            batch.open_checkouts.add(checkout_id)
+        if checkout_id in to_refund:
+            batch.refundable[checkout_id] = Refundable(
+                merchant_id, State(state), finished=True, open_refund=False, refunded=False
+            )
+
+
+def _save_members(connection: Connection, state: Batch) -> None:
+    bumped = list(state.bumped)
+    sets.update_from_columns(
+        connection,
+        "members",
+        keys={"member_id": ("uuid", bumped)},
+        values={"version": ("bigint", [state.versions[member_id] for member_id in bumped])},
+    )

@@ -1,0 +1,1 @@
+"""Numbered Alembic scripts of the gateway's database."""
