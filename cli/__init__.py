@@ -1,0 +1,1 @@
+"""The `huitouke` command: starts the suite and speaks to it as any outsider would."""

@@ -1,0 +1,1 @@
+"""The local servers of a laptop: PostgreSQL, Kafka, an SMSC and a mail sink, all on loopback."""

@@ -1,0 +1,158 @@
+"""The `huitouke` command. Its subcommands are imported only when they run."""
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.local.errors import LocalServerError
+
+DEFAULT_STATE = Path(".huitouke")
+
+app = typer.Typer(
+    name="huitouke",
+    help="Huitouke on this machine: start the suite, show it, feed it, check its books.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+events = typer.Typer(help="The suite's events.", no_args_is_help=True)
+app.add_typer(events, name="events")
+
+State = Annotated[
+    Path, typer.Option("--state", help="Folder of the suite's data, logs and certificates.")
+]
+PortBase = Annotated[
+    int, typer.Option("--port-base", help="First of 500 ports to use; 0 means the usual ones.")
+]
+
+
+@app.command()
+def up(
+    state: State = DEFAULT_STATE,
+    port_base: PortBase = 0,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove what is in the state folder first.")
+    ] = False,
+) -> None:
+    """Start the whole suite and keep it running until Ctrl-C.
+
+    Existing servers are used where DATABASE_URL, KAFKA_BOOTSTRAP, SMSC (smpp://user:password@
+    host:port) or SMTP (smtp://host:port) say so; everything else is started on loopback.
+    """
+    from cli.up import run
+
+    run(state, port_base, fresh=fresh)
+
+
+@app.command()
+def demo(state: State = DEFAULT_STATE, port_base: PortBase = 0) -> None:
+    """Tell a hotel's day against the running suite, or against one started for it.
+
+    Exits with 1 when anything was not as it must be.
+    """
+    from rich.console import Console
+
+    from cli.demo.command import demo as tell
+    from cli.session import a_suite
+
+    console = Console()
+    with a_suite(state, port_base, console) as endpoints:
+        _finish(tell(endpoints, console))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="The bookings file (CSV, also gzipped).")],
+    state: State = DEFAULT_STATE,
+    port_base: PortBase = 0,
+    rate: Annotated[str, typer.Option(help="Fen for one euro, the file's currency.")] = "780",
+    in_flight: Annotated[int, typer.Option(help="Calls under way at once.", min=1, max=512)] = 64,
+) -> None:
+    """Replay a hotel's bookings through the gateway, then compare the ledger with the file.
+
+    It may be interrupted and run again: nothing is booked twice. Exits with 1 when ledger and
+    file differ.
+    """
+    from rich.console import Console
+
+    from cli.replay.command import replay as run
+    from cli.session import a_suite
+
+    console = Console()
+    with a_suite(state, port_base, console) as endpoints:
+        _finish(run(endpoints, file, console, Decimal(rate), in_flight))
+
+
+@app.command()
+def books(state: State = DEFAULT_STATE) -> None:
+    """Check the running suite's books across its services; exits with 1 when they differ."""
+    from rich.console import Console
+
+    from cli.books import books_table, check_books
+    from cli.endpoints import Endpoints
+
+    checks = check_books(Endpoints.load(state))
+    Console().print(books_table(checks))
+    _finish(all(check.holds for check in checks))
+
+
+@events.command("tail")
+def tail(
+    services: Annotated[
+        list[str] | None, typer.Argument(help="Whose events; all services' if none is named.")
+    ] = None,
+    state: State = DEFAULT_STATE,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest event kept.")
+    ] = False,
+) -> None:
+    """Show the running suite's events as they come, until Ctrl-C."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.tail import tail_events
+
+    tail_events(Endpoints.load(state), Console(), services or (), from_earliest=from_start)
+
+
+@app.command()
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    postgres_host: Annotated[
+        str, typer.Option(help="host:port of PostgreSQL as the containers see it.")
+    ] = "postgres:5432",
+) -> None:
+    """Write development certificates and keys as files, for deploy/compose.yaml."""
+    from cli.suite.secrets import write_secret_files
+
+    write_secret_files(folder, postgres_host)
+
+
+def _finish(well: bool) -> None:
+    if not well:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what is wrong with machine or file is said in one line, with exit code 1."""
+    try:
+        app()
+    except LocalServerError as error:
+        sys.exit(f"huitouke: {error}")
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        sys.exit(f"huitouke: {error}")
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Whether the text is meant for whoever sits there; the classes are loaded if at all."""
+    meant = {("cli.clients", "Refused"), ("cli.replay.bookings", "UnreadableFile")}
+    return (type(error).__module__, type(error).__qualname__) in meant
+
+
+if __name__ == "__main__":
+    main()
