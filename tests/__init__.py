@@ -1,0 +1,1 @@
+"""The suite's tests: unit, integration, contract, end to end, and faults."""

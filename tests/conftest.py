@@ -1,0 +1,114 @@
+"""What every test may ask for: databases, a broker, topics of its own, certificates."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import settings
+
+from cli.local.certificates import ensure_certificates
+from cli.suite import Suite
+from tests import servers, suites
+
+_KEEPER = pytest.StashKey[servers.Keeper]()
+
+# No test is about how long it takes: a busy machine must not make one fail.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the keeper of servers, in the run's controller only."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[_KEEPER] = servers.Keeper()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the keeper, also after Ctrl-C."""
+    keeper = config.stash.get(_KEEPER, None)
+    if keeper is not None:
+        keeper.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured on the way: figures, not verdicts."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, figure in getattr(report, "user_properties", ()):
+                if name == "measured" and report.when == "call":
+                    terminalreporter.write_line(f"measured: {figure}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one dear fixture on one worker, so that it is made once, and let it be."""
+    for item in items:
+        for name in getattr(item, "fixturenames", ()):
+            if name in suites.GROUPS:
+                item.add_marker(pytest.mark.xdist_group(suites.GROUPS[name]))
+                item.add_marker(pytest.mark.timeout(suites.TIMEOUT_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """A server where databases may be made: DATABASE_URL, or the run's own."""
+    return os.environ.get("DATABASE_URL") or servers.address_of("postgres")
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A fresh, empty database, dropped afterwards with whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY wal_log')
+        yield _in_database(postgres_url, name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _in_database(url: str, name: str) -> str:
+    address, _, query = url.partition("?")
+    server = address.rsplit("/", 1)[0] if address.count("/") > 2 else address
+    return f"{server}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> str:
+    """A broker: KAFKA_BOOTSTRAP, or the run's own."""
+    return os.environ.get("KAFKA_BOOTSTRAP") or servers.address_of("kafka")
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """What the names of a test's topics and groups begin with, so that tests can't meet."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ca.pem and NAME.pem, NAME.key for each caller name."""
+    return ensure_certificates(tmp_path_factory.mktemp("certificates") / "certs")
+
+
+@pytest.fixture(scope="session")
+def suite(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, kafka_bootstrap: str
+) -> Iterator[Suite]:
+    """The whole suite, running; shared by all tests that leave it as they found it."""
+    yield from suites.shared_suite(tmp_path_factory.mktemp("suite"), postgres_url, kafka_bootstrap)
+
+
+@pytest.fixture(scope="session")
+def suite_to_break(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """A suite with servers of its own, as the last test has left it; see `breakable_suite`."""
+    yield from suites.breakable_suite(tmp_path_factory.mktemp("breakable"))
+
+
+@pytest.fixture
+def breakable_suite(suite_to_break: Suite) -> Iterator[Suite]:
+    """A suite with servers of its own to be stopped, killed and restarted; whole before a test."""
+    suites.heal(suite_to_break)
+    yield suite_to_break
+    suites.heal(suite_to_break)

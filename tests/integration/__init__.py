@@ -1,0 +1,1 @@
+"""Tests of a part against real PostgreSQL and Kafka."""

@@ -1,0 +1,66 @@
+"""One running gateway with its services, shared by the tests that leave it as they found it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cli.suite import Ports, Suite
+from tests.integration.gateway.till import Operator, Till
+
+SERVICES = ("member", "points", "coupon", "gateway")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the dear fixture on one worker."""
+    for item in items:
+        if "tests/integration/gateway/" in str(item.path):
+            item.add_marker(pytest.mark.xdist_group("gateway"))
+
+
+@pytest.fixture(scope="session")
+def gateway_suite(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, kafka_bootstrap: str
+) -> Iterator[Suite]:
+    """Gateway, member, points and coupon as processes; no notify, no sinks."""
+    mark = uuid.uuid4().hex[:12]
+    suite = Suite(
+        tmp_path_factory.mktemp("gateway"),
+        ports=Ports.free(),
+        postgres_url=postgres_url,
+        kafka_bootstrap=kafka_bootstrap,
+        smsc="smpp://nobody:nothing@127.0.0.1:1",
+        smtp="smtp://127.0.0.1:1",
+        topic_prefix=f"g{mark}.",
+        database_prefix=f"g{mark}_",
+        services=SERVICES,
+        environment={
+            "HUITOUKE_GATEWAY_RECOVERY_GRACE_SECONDS": "0.5",
+            "HUITOUKE_GATEWAY_RECOVERY_POLL_SECONDS": "0.1",
+            "HUITOUKE_GATEWAY_DRAIN_PAUSE_SECONDS": "0",
+        },
+        log_level="warning",
+    )
+    suite.start()
+    yield suite
+    suite.stop()
+
+
+@pytest.fixture(scope="session")
+def operator(gateway_suite: Suite) -> Operator:
+    """An operator with everything open to operators."""
+    return Operator(gateway_suite.endpoints)
+
+
+@pytest.fixture(scope="session")
+def front_desk(operator: Operator) -> Till:
+    """A ROOM merchant's till that may do everything, at the hotel's own outlet."""
+    return operator.till(category="ROOM")
+
+
+@pytest.fixture(scope="session")
+def restaurant(operator: Operator) -> Till:
+    """A DINING merchant's till that may do everything, at the hotel's own outlet."""
+    return operator.till(category="DINING")

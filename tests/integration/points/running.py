@@ -1,0 +1,105 @@
+"""A points service in this process: real PostgreSQL, real gRPC, certificates for any caller."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+
+from chassis.clock import Clock, SystemClock
+from chassis.rpc.client import Channel
+from chassis.rpc.server import Server
+from chassis.rpc.tls import ClientTls
+from chassis.storage.engine import create_engine
+from chassis.storage.migrations import migrate
+from services.points.main import ALLOW, MIGRATIONS, Application, compose
+from services.points.settings import PointsSettings
+
+TIMEOUT_SECONDS = 20.0
+REQUEST_KEY = b"development-request-key-32-bytes"
+
+
+def settings_of(database_url: str, certificates: Path) -> PointsSettings:
+    """Settings of a service on a free port."""
+    return PointsSettings(
+        mode="development",
+        listen="127.0.0.1:0",
+        metrics_listen="off",
+        drain_pause_seconds=0,
+        drain_grace_seconds=1,
+        database_url=database_url,
+        tls_certificate=(certificates / "points.pem").read_text(),
+        tls_key=(certificates / "points.key").read_text(),
+        tls_ca=(certificates / "ca.pem").read_text(),
+        request_key=b64encode(REQUEST_KEY).decode(),
+        kafka_bootstrap="127.0.0.1:1",
+    )
+
+
+def migrated(database_url: str) -> str:
+    """The URL of a database brought to this release's shape."""
+    engine = create_engine(database_url, application_name="test-migrate")
+    migrate(engine, MIGRATIONS)
+    engine.dispose()
+    return database_url
+
+
+@dataclass
+class Points:
+    """A running service and stubs for callers."""
+
+    application: Application
+    port: int
+    certificates: Path
+    channels: list[Channel] = field(default_factory=list)
+
+    def caller(self, name: str = "gateway") -> Caller:
+        """A client that shows the certificate of `name`."""
+        tls = ClientTls(
+            ca=(self.certificates / "ca.pem").read_bytes(),
+            certificate=(self.certificates / f"{name}.pem").read_bytes(),
+            key=(self.certificates / f"{name}.key").read_bytes(),
+        )
+        channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
+        self.channels.append(channel)
+        return Caller(channel, PointsServiceStub(channel.grpc))
+
+
+@dataclass
+class Caller:
+    """Calls by method name; raises Refusal."""
+
+    channel: Channel
+    stub: Any
+
+    async def call(self, method: str, request: Any) -> Any:
+        return await self.channel.call(
+            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+        )
+
+
+@asynccontextmanager
+async def running(
+    database_url: str, certificates: Path, *, clock: Clock | None = None
+) -> AsyncIterator[Points]:
+    """A service that serves a migrated database until the block ends."""
+    settings = settings_of(database_url, certificates)
+    application = compose(settings, clock or SystemClock())
+    server = Server(
+        settings,
+        [application.entry()],
+        ALLOW,
+        health={"postgresql": application.database_answers},
+    )
+    application.start()
+    async with server:
+        points = Points(application, server.port, certificates)
+        yield points
+        for channel in points.channels:
+            await channel.close()
+    application.close()

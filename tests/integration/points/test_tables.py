@@ -1,0 +1,47 @@
+"""What sets write and what the migrations made are the same columns."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from services.points.storage import tables
+
+WRITTEN = {
+    "members": tables.MEMBERS,
+    "lots": tables.LOTS,
+    "postings": tables.POSTINGS,
+    "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
+    "reversals": tables.REVERSALS,
+    "top_ups": tables.TOP_UPS,
+    "programmes": tables.PROGRAMMES,
+}
+DEFAULTED = {"members": {"currency": "text"}}
+_COLUMNS = """
+SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+
+
+@pytest.mark.parametrize("table", WRITTEN)
+def test_every_column_is_written_with_its_own_type(table: str, ledger_url: str) -> None:
+    with psycopg.connect(ledger_url) as connection:
+        rows = connection.execute(_COLUMNS, (table,)).fetchall()
+    found: dict[str, str] = dict(rows)
+    types = {"timestamp with time zone": "timestamptz"}
+    assert {name: types.get(kind, kind) for name, kind in found.items()} == {
+        **WRITTEN[table],
+        **DEFAULTED.get(table, {}),
+    }
+
+
+def test_nothing_that_changes_with_every_command_is_in_an_index(ledger_url: str) -> None:
+    changing = {*tables.MEMBER_BALANCES, "remaining", "expired"}
+    with psycopg.connect(ledger_url) as connection:
+        indexed = connection.execute(
+            "SELECT indexdef FROM pg_indexes WHERE tablename IN ('members', 'lots')"
+        ).fetchall()
+    assert len(indexed) == 3
+    for (definition,) in indexed:
+        columns = definition[definition.index("(") + 1 : definition.index(")")].split(", ")
+        assert changing.isdisjoint(columns)

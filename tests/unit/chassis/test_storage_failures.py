@@ -1,0 +1,95 @@
+"""Which failures pass by themselves, how long a batch waits for it, and what the queue keeps."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+import sqlalchemy.exc
+from psycopg import errors
+
+from chassis.failpoints import FailpointError
+from chassis.storage.contracts import Submission
+from chassis.storage.failures import BlamedError, RetryPolicy, passes_by_itself, root_cause
+from chassis.storage.queueing import CommandQueue, ThreadCaller, Waiting
+from chassis.storage.requests import Fingerprint
+
+
+def _wrapped(error: Exception) -> Exception:
+    return sqlalchemy.exc.OperationalError("SELECT", {}, error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.DeadlockDetected(),
+        errors.SerializationFailure(),
+        errors.AdminShutdown(),
+        errors.CannotConnectNow(),
+        errors.LockNotAvailable(),
+        errors.ReadOnlySqlTransaction(),
+        psycopg.OperationalError("the connection is lost"),
+        _wrapped(errors.AdminShutdown()),
+        sqlalchemy.exc.TimeoutError(),
+        FailpointError("x"),
+        BlamedError(3, errors.DeadlockDetected()),
+    ],
+)
+def test_what_time_heals_runs_again(error: Exception) -> None:
+    assert passes_by_itself(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.CheckViolation(),
+        errors.UniqueViolation(),
+        errors.NumericValueOutOfRange(),
+        errors.UndefinedColumn(),
+        errors.ProgramLimitExceeded(),
+        ZeroDivisionError(),
+        BlamedError(3, KeyError("x")),
+    ],
+)
+def test_what_the_command_itself_breaks_does_not(error: Exception) -> None:
+    assert not passes_by_itself(error)
+
+
+def test_the_root_cause_is_the_driver_s_or_the_command_s_own_error() -> None:
+    own = errors.CheckViolation()
+    assert root_cause(BlamedError(1, _wrapped(own))) is own
+    assert root_cause(own) is own
+
+
+def test_pauses_double_up_to_a_limit_and_outlast_a_restart() -> None:
+    policy = RetryPolicy()
+    pauses = [policy.pause_seconds(failures) for failures in range(1, policy.attempts_max)]
+    for failures, pause in enumerate(pauses, 1):
+        longest = min(policy.pause_seconds_max, policy.first_pause_seconds * 2 ** (failures - 1))
+        assert longest / 2 <= pause <= longest
+    assert 2 <= sum(pauses) <= 6
+
+
+def _waiting(number: int) -> Waiting[int, int]:
+    return Waiting(Submission(number, "c", str(number), Fingerprint("m")), ThreadCaller())
+
+
+def _taken(queue: CommandQueue[int, int]) -> tuple[list[int], bool]:
+    batch, ended = queue.take()
+    return [each.submission.command for each in batch], ended
+
+
+def test_a_queue_gives_all_that_waits_up_to_a_batch() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(limit=10, batch_limit=3)
+    assert queue.put([_waiting(number) for number in range(5)]) == 5
+    assert _taken(queue) == ([0, 1, 2], False)
+    assert _taken(queue) == ([3, 4], False)
+
+
+def test_a_queue_takes_no_more_than_its_limit_and_nothing_once_closed() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(limit=2, batch_limit=3)
+    assert queue.put([_waiting(number) for number in range(5)]) == 2
+    queue.close(takers=2)
+    queue.close(takers=2)
+    assert queue.put([_waiting(9)]) == 0
+    assert _taken(queue) == ([0, 1], True)
+    assert _taken(queue) == ([], True)

@@ -1,0 +1,107 @@
+"""Whatever crashes, is lost, late or repeated: each checkout ends the same on every participant."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gateway.domain.checkouts import State
+from gateway.domain.events import CheckoutCancelled, CheckoutCommitted
+from tests.fakes import FakeLedger
+from tests.unit.gateway.worlds import MEMBER, Fate, World, arrive
+
+REQUESTS = ("plain", "with-coupon", "same-coupon", "too-poor", "too-poor-for-coupon", "mispriced")
+COUPONED = {"with-coupon", "same-coupon", "too-poor-for-coupon", "mispriced"}
+
+
+class _PoorLedger(FakeLedger):
+    """A ledger that refuses every checkout of the request `too-poor`."""
+
+    def post(self, request: bytes) -> object:  # type: ignore[override]
+        checkout = request.decode().partition(":")[2]
+        if checkout.startswith("too-poor"):
+            self.insufficient.add(checkout)
+        return super().post(request)
+
+
+class Checkouts(RuleBasedStateMachine):
+    """Tills, repetitions, cancellations and recoveries, stepped in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(ledger=_PoorLedger())
+
+    @rule(request=st.sampled_from(REQUESTS))
+    def call(self, request: str) -> None:
+        self.world.call(request, coupon=request in COUPONED, mispriced=request == "mispriced")
+
+    @rule(request=st.sampled_from(REQUESTS))
+    def cancel(self, request: str) -> None:
+        self.world.cancel(request)
+
+    @rule(give_up=st.booleans())
+    def recover(self, give_up: bool) -> None:
+        self.world.recover(give_up=give_up)
+
+    @precondition(lambda self: self.world.drivers)
+    @rule(which=st.integers(0, 99), fate=st.sampled_from([*Fate, Fate.ANSWERED, Fate.ANSWERED]))
+    def step(self, which: int, fate: Fate) -> None:
+        self.world.step(self.world.drivers[which % len(self.world.drivers)], fate)
+
+    @precondition(lambda self: self.world.late)
+    @rule(which=st.integers(0, 99))
+    def something_arrives_late(self, which: int) -> None:
+        arrive(self.world.late.pop(which % len(self.world.late)))
+
+    @invariant()
+    def each_decision_is_told_once_in_order(self) -> None:
+        events = self.world.journal.events
+        assert [event.version for event in events] == list(range(1, len(events) + 1))
+        told = [event.checkout_id for event in events]
+        assert len(told) == len(set(told))
+
+    @invariant()
+    def what_tills_were_told_stands(self) -> None:
+        for request, answers in self.world.answers.items():
+            states = {
+                record.state
+                for record in self.world.journal.records.values()
+                if record.opening.request_id == request
+            }
+            assert set(answers) <= states
+            assert len(states) <= 1
+
+    def teardown(self) -> None:
+        self.world.settle()
+        self.what_tills_were_told_stands()
+        world = self.world
+        for record in world.journal.records.values():
+            name = record.opening.plan.post.decode().partition(":")[2]
+            assert record.state is not State.OPEN
+            effective = name in world.ledger.posted and name not in world.ledger.reversed
+            assert effective is (record.state is State.COMMITTED)
+            if record.opening.plan.reserve:
+                redeemed = world.coupons.redeemed_by == name
+                assert redeemed is (record.state is State.COMMITTED)
+            assert world.coupons.holder != name or record.state is State.COMMITTED
+            if record.opening.request_id.startswith(("too-poor", "mispriced")):
+                assert record.state is State.CANCELLED
+        self._nothing_happened_without_a_record()
+        assert world.journal.versions.get(MEMBER, 0) == len(world.journal.events)
+        assert all(
+            isinstance(event, CheckoutCommitted | CheckoutCancelled)
+            for event in world.journal.events
+        )
+
+    def _nothing_happened_without_a_record(self) -> None:
+        known = {
+            record.opening.plan.post.decode().partition(":")[2]
+            for record in self.world.journal.records.values()
+        }
+        assert set(self.world.ledger.posted) <= known
+        assert self.world.coupons.reserved <= known
+
+
+TestCheckouts = Checkouts.TestCase
+TestCheckouts.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)

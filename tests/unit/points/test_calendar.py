@@ -1,0 +1,54 @@
+"""Months' ends in a property's zone."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.points.domain.calendar import end_of_month_after, points_expiry
+from tests.unit.points.worlds import SHANGHAI
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MILLENNIUM = datetime(2001, 1, 1, tzinfo=UTC)
+instants = st.integers(0, 90 * 365 * 86_400).map(lambda step: MILLENNIUM + timedelta(seconds=step))
+
+
+def test_the_month_is_that_of_the_property_not_of_utc() -> None:
+    new_year_in_shanghai = datetime(2025, 12, 31, 16, 30, tzinfo=UTC)
+    assert end_of_month_after(new_year_in_shanghai, 24, SHANGHAI) == datetime(
+        2028, 1, 31, 16, tzinfo=UTC
+    )
+    assert end_of_month_after(new_year_in_shanghai, 24, BERLIN) == datetime(
+        2027, 12, 31, 23, tzinfo=UTC
+    )
+
+
+def test_summer_time_moves_the_instant_not_the_day() -> None:
+    assert end_of_month_after(datetime(2026, 1, 31, 12, tzinfo=UTC), 6, BERLIN) == datetime(
+        2026, 7, 31, 22, tzinfo=UTC
+    )
+
+
+@given(instants, st.integers(1, 240), st.sampled_from([SHANGHAI, BERLIN]))
+def test_the_end_is_the_first_instant_of_a_month(
+    instant: datetime, months: int, zone: ZoneInfo
+) -> None:
+    end = end_of_month_after(instant, months, zone).astimezone(zone)
+    last = (end - timedelta(microseconds=1)).astimezone(zone)
+    assert (end.day, end.hour, end.minute) == (1, 0, 0)
+    local = instant.astimezone(zone)
+    assert (last.year * 12 + last.month) - (local.year * 12 + local.month) == months
+
+
+@given(instants, st.integers(0, 8000), st.integers(0, 240))
+def test_what_is_posted_late_lives_to_the_end_of_the_month_after_its_posting(
+    occurred: datetime, days: int, months: int
+) -> None:
+    posted = occurred + timedelta(days=days)
+    found = points_expiry(occurred, posted, months, SHANGHAI)
+    if not months:
+        assert found is None
+        return
+    by_rule = end_of_month_after(occurred, months, SHANGHAI)
+    assert found == max(by_rule, end_of_month_after(posted, 1, SHANGHAI))

@@ -1,0 +1,124 @@
+"""The programme's versions: which one is valid, how one is published, how it is written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.kernel import Refusal
+from services.points.converters.programmes import from_programme, to_programme
+from services.points.domain.assets import Category, Channel, Funder
+from services.points.domain.commands import PublishProgramme
+from services.points.domain.programme import (
+    Condition,
+    EarningRule,
+    Programme,
+    Programmes,
+    Redemption,
+    SpendOrder,
+    StackingClass,
+    StoredValueTerms,
+    TopUpTier,
+)
+from services.points.domain.publishing import Shelf, publish
+from services.points.storage.programmes import from_document, to_document
+from tests.unit.points.worlds import GOLD, START, programme
+
+MILLENNIUM = datetime(2001, 1, 1, tzinfo=UTC)
+positive = st.integers(1, 10**6)
+words = st.text("ABCXYZ_", min_size=1, max_size=8)
+conditions = st.builds(
+    Condition,
+    categories=st.frozensets(st.sampled_from(Category)),
+    tiers=st.frozensets(words, max_size=3),
+    tags=st.frozensets(words, max_size=3),
+    weekdays=st.frozensets(st.integers(1, 7)),
+    channels=st.frozensets(st.sampled_from(list(Channel)[1:])),
+    minimum_spend_minor=st.integers(0, 10**9),
+    birth_month_only=st.booleans(),
+)
+rules = st.builds(
+    EarningRule,
+    words,
+    st.sampled_from(StackingClass),
+    positive,
+    st.sampled_from(Funder),
+    conditions,
+)
+programmes = st.builds(
+    Programme,
+    positive,
+    st.integers(0, 10**10).map(lambda step: MILLENNIUM + timedelta(microseconds=step)),
+    st.lists(rules, max_size=4).map(tuple),
+    st.builds(
+        Redemption,
+        positive,
+        positive,
+        st.dictionaries(st.sampled_from(Category), st.integers(0, 10_000)).map(
+            lambda shares: tuple(shares.items())
+        ),
+    ),
+    st.builds(
+        StoredValueTerms,
+        st.lists(st.builds(TopUpTier, positive, positive), max_size=3).map(tuple),
+        positive,
+        positive,
+        st.sampled_from(SpendOrder),
+        st.integers(0, 240),
+    ),
+    st.integers(0, 240),
+)
+
+
+@given(programmes)
+def test_a_programme_survives_being_stored_and_being_sent(written: Programme) -> None:
+    document = json.loads(json.dumps(to_document(written)))
+    assert from_document(written.version, written.valid_from, document) == written
+    assert to_programme(from_programme(written)) == written
+
+
+def test_the_highest_version_that_is_valid_at_an_instant_decides() -> None:
+    first, later = programme(), START + timedelta(days=30)
+    known = Programmes([first, replace(first, version=2, valid_from=later)])
+    known.add(first)
+    assert known.latest_version == 2
+    assert known.valid_at(later - timedelta(microseconds=1)).version == 1
+    assert known.valid_at(later).version == 2
+    with pytest.raises(Refusal, match="PROGRAMME_NOT_FOUND"):
+        known.get(3)
+
+
+def test_publishing_counts_on_and_never_goes_back_in_time() -> None:
+    shelf = Shelf(4, START, [])
+    decision = publish(shelf, PublishProgramme(replace(programme(), valid_from=START)), START)
+    assert decision.answer is not None
+    assert decision.answer.version == 5
+    assert [each.version for each in shelf.published] == [5]
+    with pytest.raises(Refusal, match="valid_from"):
+        publish(shelf, PublishProgramme(programme()), START)
+
+
+def test_who_has_not_seen_the_latest_version_is_told() -> None:
+    shelf = Shelf(4, None, [])
+    with pytest.raises(Refusal) as refused:
+        publish(shelf, PublishProgramme(programme(), expected_version=3), START)
+    assert refused.value.reason == "VERSION_CONFLICT"
+    assert refused.value.metadata == {"latest_version": "4"}
+    assert not shelf.published
+
+
+def test_a_code_or_a_tier_twice_is_refused() -> None:
+    shelf = Shelf(0, None, [])
+    tiers = (TopUpTier(100, 10), TopUpTier(100, 20))
+    terms = replace(programme().stored_value, top_up_tiers=tiers)
+    for wrong, field in (
+        (programme(GOLD, GOLD), "earning_rules.code"),
+        (programme(terms=terms), "top_up_tiers.from_minor"),
+    ):
+        with pytest.raises(Refusal, match=field):
+            publish(shelf, PublishProgramme(wrong), START)
