@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its ratio against the reference it names."""
