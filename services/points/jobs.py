@@ -14,7 +14,7 @@ from chassis.clock import Clock
 from chassis.kernel import Refusal
 from chassis.storage.executor import Submission
 from chassis.storage.reads import Reads
-from services.points.domain.commands import Command, ExpireDue
+from services.points.domain.commands import Command, SettleDue
 from services.points.storage.queries import DuePage, due_members
 
 FIRST: Final = UUID(int=0)
@@ -74,7 +74,7 @@ class ExpiryJob:
 
     async def _expire(self, members: Sequence[UUID]) -> int:
         submissions: list[Submission[Command]] = [
-            Submission(ExpireDue(member), CALLER, f"expire/{member}", None) for member in members
+            Submission(SettleDue(member), CALLER, f"expire/{member}", None) for member in members
         ]
         outcomes = await self.executor.execute_many(submissions)
         refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]

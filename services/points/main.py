@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.message import Message
 from huitouke.points.v1 import points_service_pb2
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
@@ -20,18 +21,14 @@ from chassis.storage.executor import Executor, ProtoAnswerCodec
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
-from services.points.converters.responses import (
-    RESPONSE_TYPES,
-    Response,
-    answering,
-    answering_publish,
-)
+from services.points.converters.answers import RESPONSE_TYPES
+from services.points.converters.deciding import answering, answering_publish
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
 from services.points.domain.publishing import Shelf, publish
 from services.points.jobs import ExpiryJob
-from services.points.servicer import PointsServicer
+from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.repository import PointsRepository
@@ -58,7 +55,7 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/VerifyBooks": {"operator"},
 }
 
-LedgerExecutor = Executor[Command, Books, Response, OutboxEvent]
+LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
 PublishExecutor = Executor[
     PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
 ]
@@ -75,12 +72,15 @@ class Application:
     reports: Reads
     engines: tuple[Engine, ...]
 
-    def entry(self) -> ServiceEntry:
-        return ServiceEntry(
-            points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
-            add_PointsServiceServicer_to_server,
-            self.servicer,
-        )
+    def entries(self) -> list[ServiceEntry]:
+        """Every gRPC service of this process."""
+        return [
+            ServiceEntry(
+                points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
+                add_PointsServiceServicer_to_server,
+                self.servicer,
+            )
+        ]
 
     async def database_answers(self) -> bool:
         """Probe for the health board."""
@@ -166,7 +166,7 @@ async def serve(settings: PointsSettings, process: Process) -> None:
     application = compose(settings, SystemClock())
     server = Server(
         settings,
-        [application.entry()],
+        application.entries(),
         ALLOW,
         health={"postgresql": application.database_answers},
         board=process.health,

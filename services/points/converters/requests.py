@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
 from huitouke.points.v1 import points_service_pb2 as pb
@@ -32,23 +34,33 @@ WriteRequest = pb.PostRequest | pb.CancelPostRequest | pb.ReverseRequest | pb.To
 
 def to_command(request: WriteRequest) -> Command:
     """The command a validated request stands for; refuses INVALID_FIELD."""
-    if isinstance(request, pb.PostRequest):
-        return PostCheckout(UUID(request.checkout_id), to_purchase(request.purchase))
-    if isinstance(request, pb.TopUpRequest):
-        return TopUpStoredValue(
-            UUID(request.member_id),
-            UUID(request.top_up_id),
-            to_place(request.place, "place"),
-            request.amount_minor,
-            request.currency,
-        )
-    if isinstance(request, pb.CancelPostRequest):
-        return CancelPost(UUID(request.member_id), UUID(request.checkout_id))
+    return _COMMANDS[type(request)](request)
+
+
+def _to_post(request: pb.PostRequest) -> PostCheckout:
+    return PostCheckout(UUID(request.checkout_id), to_purchase(request.purchase))
+
+
+def _to_cancel(request: pb.CancelPostRequest) -> CancelPost:
+    return CancelPost(UUID(request.member_id), UUID(request.checkout_id))
+
+
+def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
     return ReverseCheckout(
         UUID(request.member_id),
         UUID(request.checkout_id),
         UUID(request.reversal_id),
         to_place(request.place, "place"),
+    )
+
+
+def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
+    return TopUpStoredValue(
+        UUID(request.member_id),
+        UUID(request.top_up_id),
+        to_place(request.place, "place"),
+        request.amount_minor,
+        request.currency,
     )
 
 
@@ -102,3 +114,11 @@ def _place(
 
 def _to_stay(stay: purchase_pb2.Stay) -> Stay:
     return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights)
+
+
+_COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {
+    pb.PostRequest: _to_post,
+    pb.CancelPostRequest: _to_cancel,
+    pb.ReverseRequest: _to_reverse,
+    pb.TopUpRequest: _to_top_up,
+}

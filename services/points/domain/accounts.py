@@ -36,6 +36,10 @@ class Account:
             return 0
         return sum(lot.remaining for lot in self.due_lots(now))
 
+    def available(self, now: datetime) -> int:
+        """What can be spent at `now`: the balance without what is due to expire."""
+        return self.balance - self.due_amount(now)
+
     def due_lots(self, now: datetime) -> list[Lot]:
         """The open lots whose end has come, in spend order."""
         if self.next_expiry is None or self.next_expiry.expires_at > now:

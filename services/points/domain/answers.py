@@ -66,7 +66,7 @@ class TopUpAnswer(NamedTuple):
     balances: Balances
 
 
-class ExpireAnswer(NamedTuple):
+class SettleAnswer(NamedTuple):
     """What was due and has been taken out."""
 
     points: int
@@ -79,4 +79,4 @@ class PublishAnswer(NamedTuple):
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | ExpireAnswer
+Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer

@@ -11,9 +11,9 @@ from services.points.domain.assets import EntryKind, Funder, House
 from services.points.domain.books import Books
 from services.points.domain.calendar import points_expiry
 from services.points.domain.commands import CancelPost, PostCheckout
+from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.events import CheckoutPosted, Event
-from services.points.domain.expiry import expire_due
 from services.points.domain.journal import Entry, open_entry
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase, check_occurred_at
@@ -40,7 +40,7 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     )
 
     # From here on nothing is refused.
-    events: list[Event] = [*expire_due(books, member, now)]
+    events: list[Event] = settle_due(books, member, now)
     entry = open_entry(
         member,
         EntryKind.CHECKOUT,
@@ -78,7 +78,7 @@ def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnsw
             assert checkout.answer is not None, "a posted checkout was loaded without its answer"
             return CancelAnswer(checkout.answer, None), []
         return CancelAnswer(None, checkout.resolved_at), []
-    events: list[Event] = [*expire_due(books, books.members[command.member_id], now)]
+    events: list[Event] = settle_due(books, books.members[command.member_id], now)
     fenced = Checkout(
         command.checkout_id, command.member_id, CheckoutState.CANCELLED, resolved_at=now
     )

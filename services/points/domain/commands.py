@@ -51,13 +51,13 @@ class TopUpStoredValue:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpireDue:
+class SettleDue:
     """Take out what is due; the job's command for members nobody serves."""
 
     member_id: UUID
 
 
-Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | ExpireDue
+Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue
 
 
 @dataclass(frozen=True, slots=True)

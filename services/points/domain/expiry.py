@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.points.domain.accounts import Member
-from services.points.domain.answers import ExpireAnswer
 from services.points.domain.assets import Asset, EntryKind, House
 from services.points.domain.books import Books
-from services.points.domain.commands import ExpireDue
 from services.points.domain.events import ValueExpired
 from services.points.domain.journal import open_entry
 from services.points.domain.lots import Lot
@@ -43,12 +41,3 @@ def post_expired(
     return ValueExpired(
         member.member_id, now, expired[Asset.POINTS], expired[Asset.BONUS], member.balances()
     )
-
-
-def expire(
-    books: Books, command: ExpireDue, now: datetime
-) -> tuple[ExpireAnswer, list[ValueExpired]]:
-    """Do for a member nobody serves what every other command does first."""
-    events = expire_due(books, books.members[command.member_id], now)
-    points = sum(event.points for event in events)
-    return ExpireAnswer(points, sum(event.bonus_minor for event in events)), events

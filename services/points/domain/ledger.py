@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from chassis.kernel import Decision
@@ -15,10 +17,11 @@ from services.points.domain.commands import (
     Command,
     PostCheckout,
     ReverseCheckout,
+    SettleDue,
     TopUpStoredValue,
 )
+from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
-from services.points.domain.expiry import expire, expire_due
 from services.points.domain.reversals import reverse
 from services.points.domain.top_ups import top_up
 
@@ -29,18 +32,7 @@ def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Ev
     `now` is not before any of the members' last posting. What is due to expire is taken out
     first, as an entry and an event of its own. A raised Refusal has changed nothing.
     """
-    answer: Answer
-    if isinstance(command, PostCheckout):
-        answer, events = post(books, command, now)
-    elif isinstance(command, TopUpStoredValue):
-        answer, events = top_up(books, command, now)
-    elif isinstance(command, ReverseCheckout):
-        answer, events = reverse(books, command, now)
-    elif isinstance(command, CancelPost):
-        answer, events = cancel(books, command, now)
-    else:
-        answer, expired = expire(books, command, now)
-        return Decision(answer, tuple(expired))
+    answer, events = _DECIDING[type(command)](books, command, now)
     return Decision(answer, tuple(events))
 
 
@@ -51,5 +43,15 @@ def balances_at(books: Books, member_id: UUID, now: datetime) -> Balances:
     """
     member = books.members[member_id]
     version = member.version
-    expire_due(books, member, now)
+    settle_due(books, member, now)
     return member.balances()._replace(member_version=version)
+
+
+_Outcome = tuple[Answer, Sequence[Event]]
+_DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcome]]] = {
+    PostCheckout: post,
+    CancelPost: cancel,
+    ReverseCheckout: reverse,
+    TopUpStoredValue: top_up,
+    SettleDue: settle,
+}

@@ -11,8 +11,9 @@ from services.points.domain.answers import ReverseAnswer
 from services.points.domain.assets import Asset, EntryKind, House
 from services.points.domain.books import Books
 from services.points.domain.commands import ReverseCheckout
+from services.points.domain.dues import settle_due
 from services.points.domain.events import CheckoutReversed, Event
-from services.points.domain.expiry import expire_due, post_expired
+from services.points.domain.expiry import post_expired
 from services.points.domain.journal import Entry, Posting, open_entry
 from services.points.domain.lots import Lot
 from services.points.domain.records import Checkout, CheckoutState, Reversal
@@ -42,7 +43,7 @@ def reverse(
     assert original is not None, "a checkout to be reversed was loaded without its entry"
 
     # From here on nothing is refused.
-    events: list[Event] = [*expire_due(books, member, now)]
+    events: list[Event] = settle_due(books, member, now)
     entry = open_entry(
         member,
         EntryKind.REVERSAL,

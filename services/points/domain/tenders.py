@@ -52,11 +52,11 @@ def plan_tenders(
         raise errors.tender_exceeds_bill(bill, value + pay)
     if points:
         _check_share(points, value, purchase.lines, redemption)
-        available = member.points.balance - member.points.due_amount(now)
+        available = member.points.available(now)
         if points > available:
             raise errors.insufficient_points(available)
-    cash = member.cash.balance - member.cash.due_amount(now)
-    bonus = member.bonus.balance - member.bonus.due_amount(now)
+    cash = member.cash.available(now)
+    bonus = member.bonus.available(now)
     if pay > cash + bonus:
         raise errors.insufficient_stored_value(cash + bonus)
     from_cash, from_bonus = split_stored_value(pay, cash, bonus, spend_order)

@@ -11,8 +11,8 @@ from services.points.domain.assets import EntryKind, Funder, House
 from services.points.domain.books import Books
 from services.points.domain.calendar import end_of_month_after
 from services.points.domain.commands import TopUpStoredValue
+from services.points.domain.dues import settle_due
 from services.points.domain.events import Event, StoredValueToppedUp
-from services.points.domain.expiry import expire_due
 from services.points.domain.journal import open_entry
 from services.points.domain.programme import StoredValueTerms
 from services.points.domain.records import TopUp
@@ -35,7 +35,7 @@ def top_up(
     _check(books, member, command, terms, gift, now)
 
     # From here on nothing is refused.
-    events: list[Event] = [*expire_due(books, member, now)]
+    events: list[Event] = settle_due(books, member, now)
     place = command.place
     entry = open_entry(
         member,

@@ -92,7 +92,7 @@ async def running(
     application = compose(settings, clock or SystemClock())
     server = Server(
         settings,
-        [application.entry()],
+        application.entries(),
         ALLOW,
         health={"postgresql": application.database_answers},
     )

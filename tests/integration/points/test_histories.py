@@ -20,16 +20,16 @@ from chassis.kernel import Refusal
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executed, Submission
 from chassis.storage.requests import command_fingerprint
-from services.points.converters.responses import to_response
+from services.points.converters.answers import to_response
 from services.points.domain.accounts import Account, Member
 from services.points.domain.assets import Asset, Category, Channel
 from services.points.domain.books import Books
 from services.points.domain.commands import (
     CancelPost,
     Command,
-    ExpireDue,
     PostCheckout,
     ReverseCheckout,
+    SettleDue,
     TopUpStoredValue,
 )
 from services.points.domain.ledger import decide
@@ -85,7 +85,7 @@ class Guests:
             amount = self._random.choice([100, 50_000, 99_999])
             return TopUpStoredValue(member, uuid4(), PLACE, amount, "CNY")
         if kind == "expire":
-            return ExpireDue(member)
+            return SettleDue(member)
         member, checkout = self._one_of_the_last(member)
         if kind == "cancel":
             return CancelPost(member, checkout)

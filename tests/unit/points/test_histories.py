@@ -13,9 +13,9 @@ from chassis.kernel import Refusal
 from services.points.domain.assets import Asset, Channel
 from services.points.domain.commands import (
     CancelPost,
-    ExpireDue,
     PostCheckout,
     ReverseCheckout,
+    SettleDue,
     TopUpStoredValue,
 )
 from services.points.domain.events import (
@@ -136,7 +136,7 @@ def _really(world: World, number: int, step: tuple) -> object:  # type: ignore[t
         case "cancel", key:
             return world.do(CancelPost(member, _id("checkout", key))).posted is None
         case _:
-            world.do(ExpireDue(member))
+            world.do(SettleDue(member))
             return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceServicer
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from chassis.storage.executor import Executor, Submission
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.storage.requests import fingerprint
+from services.points.converters.answers import to_balances, to_posted
 from services.points.converters.pages import Page, from_token, to_token
 from services.points.converters.programmes import from_programme
 from services.points.converters.reports import to_entries, to_verification
@@ -26,12 +28,11 @@ from services.points.converters.requests import (
     to_publish,
     to_quote,
 )
-from services.points.converters.responses import Response, to_balances, to_posted
 from services.points.converters.values import to_instant
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, ExpireDue, PostCheckout, PublishProgramme
+from services.points.domain.commands import Command, PostCheckout, PublishProgramme, SettleDue
 from services.points.domain.ledger import balances_at, decide
 from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
@@ -50,7 +51,7 @@ class PointsServicer(PointsServiceServicer):
     def __init__(
         self,
         *,
-        executor: Executor[Command, Books, Response, OutboxEvent],
+        executor: Executor[Command, Books, Message, OutboxEvent],
         publisher: Executor[PublishProgramme, Shelf, pb.PublishProgrammeResponse, OutboxEvent],
         reads: Reads,
         reports: Reads,
@@ -139,7 +140,7 @@ class PointsServicer(PointsServiceServicer):
     async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Any) -> Any:
         return to_verification(await self._reports.run_snapshot(queries.verify))
 
-    async def _write(self, request: WriteRequest) -> Response:
+    async def _write(self, request: WriteRequest) -> Message:
         done = await self._executor.execute(self._submission(request, current_call()))
         if done.replayed:
             mark_replayed()
@@ -165,7 +166,7 @@ class PointsServicer(PointsServiceServicer):
 
     def _balances(self, connection: Connection, member_id: UUID) -> Balances:
         now = self._clock.now()
-        books = read_books(connection, ExpireDue(member_id), self._programmes, now)
+        books = read_books(connection, SettleDue(member_id), self._programmes, now)
         return balances_at(books, member_id, max(now, books.not_before or now))
 
     def _programme(self, connection: Connection, version: int) -> Programme:
@@ -175,6 +176,6 @@ class PointsServicer(PointsServiceServicer):
         return self._programmes.valid_at(self._clock.now())
 
 
-def _as_it_is(response: Response) -> Response:
+def _as_it_is(response: Message) -> Message:
     """Executors answer with the messages themselves."""
     return response

@@ -1,0 +1,160 @@
+"""Events into messages, as they will be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from google.protobuf.message import Message
+from huitouke.points.v1 import events_pb2
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.type.v1 import place_pb2
+
+from chassis.storage.outbox import OutboxEvent
+from services.points.converters.answers import to_balances
+from services.points.converters.values import to_stamp
+from services.points.domain.accounts import Balances
+from services.points.domain.events import (
+    CheckoutPosted,
+    CheckoutReversed,
+    Event,
+    ProgrammePublished,
+    StoredValueToppedUp,
+    ValueExpired,
+)
+from services.points.domain.purchases import Place
+
+PROGRAMME_ID: Final = UUID("01900000-0000-7000-8000-000000000001")
+"""The key of the programme's events: there is one programme."""
+
+MEMBER, PROGRAMME = "member", "programme"
+
+
+def to_outbox(event: Event, response: Message) -> OutboxEvent:
+    """The event as it will be published; a checkout's shares what was answered."""
+    return _EVENTS[type(event)](event, response)
+
+
+def _checkout_posted(event: CheckoutPosted, response: Message) -> OutboxEvent:
+    assert isinstance(response, pb.PostResponse), "a checkout is posted by Post"
+    answer = event.answer
+    message = _posted(event, response)
+    return _outbox(event.member_id, message, answer.posted.balances, answer.posted_at)
+
+
+def _checkout_reversed(event: CheckoutReversed, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    return _outbox(event.member_id, _reversed(event), answer.balances, answer.reversed_at)
+
+
+def _stored_value_topped_up(event: StoredValueToppedUp, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    return _outbox(event.member_id, _topped_up(event), answer.balances, answer.posted_at)
+
+
+def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
+
+
+def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
+    message = events_pb2.CheckoutPosted()
+    message.member_id = str(event.member_id)
+    message.checkout_id = response.checkout_id
+    message.place.CopyFrom(to_place(event.place))
+    message.posted_at.CopyFrom(response.posted_at)
+    message.currency = event.currency
+    message.bill_minor = event.bill_minor
+    message.posted.CopyFrom(response.posted)
+    return message
+
+
+def _outbox(
+    member_id: UUID, message: Message, balances: Balances, occurred_at: datetime
+) -> OutboxEvent:
+    return OutboxEvent(
+        member_id,
+        MEMBER,
+        message.DESCRIPTOR.full_name,
+        message.SerializeToString(),
+        balances.member_version,
+        occurred_at,
+    )
+
+
+@lru_cache(maxsize=4096)
+def to_place(place: Place) -> place_pb2.Place:
+    """The message of a till; shared, so it is copied into others and never changed."""
+    return place_pb2.Place(
+        merchant_id=str(place.merchant_id),
+        outlet_id=str(place.outlet_id),
+        terminal_id=str(place.terminal_id),
+        property_code=place.property_code,
+        time_zone=place.zone.key,
+    )
+
+
+def _expired(event: ValueExpired) -> events_pb2.ValueExpired:
+    return events_pb2.ValueExpired(
+        member_id=str(event.member_id),
+        expired_at=to_stamp(event.expired_at),
+        points=event.points,
+        bonus_minor=event.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+
+
+def _topped_up(event: StoredValueToppedUp) -> events_pb2.StoredValueToppedUp:
+    answer = event.answer
+    return events_pb2.StoredValueToppedUp(
+        member_id=str(event.member_id),
+        top_up_id=str(answer.top_up_id),
+        place=to_place(event.place),
+        posted_at=to_stamp(answer.posted_at),
+        currency=event.currency,
+        cash_added_minor=answer.cash_added_minor,
+        bonus_added_minor=answer.bonus_added_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
+def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
+    answer = event.answer
+    return events_pb2.CheckoutReversed(
+        member_id=str(event.member_id),
+        checkout_id=str(event.checkout_id),
+        reversal_id=str(answer.reversal_id),
+        place=to_place(event.place),
+        reversed_at=to_stamp(answer.reversed_at),
+        points_restored=answer.points_restored,
+        cash_restored_minor=answer.cash_restored_minor,
+        bonus_restored_minor=answer.bonus_restored_minor,
+        points_taken_back=answer.points_taken_back,
+        debt_recorded=answer.debt_recorded,
+        balances=to_balances(answer.balances),
+        currency=event.currency,
+    )
+
+
+def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
+    message = events_pb2.ProgrammePublished(
+        version=event.version, valid_from=to_stamp(event.valid_from)
+    )
+    return OutboxEvent(
+        PROGRAMME_ID,
+        PROGRAMME,
+        message.DESCRIPTOR.full_name,
+        message.SerializeToString(),
+        event.version,
+        now,
+    )
+
+
+_EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
+    CheckoutPosted: _checkout_posted,
+    CheckoutReversed: _checkout_reversed,
+    StoredValueToppedUp: _stored_value_topped_up,
+    ValueExpired: _value_expired,
+}

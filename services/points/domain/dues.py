@@ -1,0 +1,30 @@
+"""What is due: settled before any command does its own work, and by a job for idle members."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.points.domain.accounts import Member
+from services.points.domain.answers import SettleAnswer
+from services.points.domain.books import Books
+from services.points.domain.commands import SettleDue
+from services.points.domain.events import Event, ValueExpired
+from services.points.domain.expiry import expire_due
+
+
+def settle_due(books: Books, member: Member, now: datetime) -> list[Event]:
+    """Do what has become due for `member` by `now`, each as its own entry; returns the events.
+
+    Whoever calls it has checked everything before: from here on nothing may be refused.
+    """
+    return [*expire_due(books, member, now)]
+
+
+def settle(books: Books, command: SettleDue, now: datetime) -> tuple[SettleAnswer, list[Event]]:
+    """Do for a member nobody serves what every other command does first."""
+    events = settle_due(books, books.members[command.member_id], now)
+    expired = [event for event in events if isinstance(event, ValueExpired)]
+    answer = SettleAnswer(
+        sum(event.points for event in expired), sum(event.bonus_minor for event in expired)
+    )
+    return answer, events
