@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import import_service_pb2, points_service_pb2
+from huitouke.points.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
@@ -22,16 +24,19 @@ from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from services.points.converters.answers import RESPONSE_TYPES
-from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.deciding import acknowledging, answering, answering_publish
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
+from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.publishing import Shelf, publish
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
+from services.points.servicers.import_service import ImportServicer
 from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
+from services.points.storage.imports import ProgressRepository
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.repository import PointsRepository
 
@@ -39,9 +44,11 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
+PROGRESS_WRITERS: Final = 1
 REPORT_THREADS: Final = 1
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_IMPORTS: Final = "/huitouke.points.v1.ImportService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -55,6 +62,9 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_IMPORTS}/ImportOpeningBalances": {"operator"},
+    f"{_IMPORTS}/GetImport": {"operator"},
+    f"{_IMPORTS}/ListRejectedRows": {"operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -62,14 +72,18 @@ PublishExecutor = Executor[
     PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
 ]
 
+ProgressExecutor = Executor[Acknowledge, Progress, Empty, OutboxEvent]
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    importer: ImportServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
+    progress: ProgressExecutor
     reads: Reads
     reports: Reads
     engines: tuple[Engine, ...]
@@ -81,7 +95,12 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
-            )
+            ),
+            ServiceEntry(
+                import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+                add_ImportServiceServicer_to_server,
+                self.importer,
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -91,11 +110,13 @@ class Application:
     def start(self) -> None:
         self.executor.start()
         self.publisher.start()
+        self.progress.start()
 
     def close(self) -> None:
         """Finish what is queued and give the connections back. Blocks."""
         self.executor.stop()
         self.publisher.stop()
+        self.progress.stop()
         self.reads.close()
         self.reports.close()
         for engine in self.engines:
@@ -108,7 +129,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     writing = create_engine(
         url,
         application_name="points-write",
-        pool_size=WRITERS + PUBLISHERS,
+        pool_size=WRITERS + PUBLISHERS + PROGRESS_WRITERS,
         index_plans=True,
     )
     reading = create_engine(
@@ -133,16 +154,19 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         writers=PUBLISHERS,
         observer=ExecutorMetrics(),
     )
+    progress = progress_executor(writing, clock)
+    key = settings.request_key_bytes()
+    importer = ImportServicer(executor=executor, progress=progress, reads=reads, request_key=key)
     servicer = PointsServicer(
         executor=executor,
         publisher=publisher,
         reads=reads,
         reports=reports,
-        request_key=settings.request_key_bytes(),
+        request_key=key,
         clock=clock,
     )
     engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
+    return Application(servicer, importer, executor, publisher, progress, reads, reports, engines)
 
 
 def ledger_executor(
@@ -159,6 +183,21 @@ def ledger_executor(
         name=SERVICE,
         queue_limit=queue_limit,
         writers=WRITERS,
+        observer=ExecutorMetrics(),
+    )
+
+
+def progress_executor(engine: Engine, clock: Clock) -> ProgressExecutor:
+    """How far imports have come, written behind their rows."""
+    return Executor(
+        engine=engine,
+        repository=ProgressRepository(clock),
+        decide=acknowledging,
+        answer_codec=ProtoAnswerCodec([Empty]),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-import",
+        writers=PROGRESS_WRITERS,
         observer=ExecutorMetrics(),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import events_pb2, purchase_pb2
+from huitouke.points.v1 import import_service_pb2 as imports_pb
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from services.points.converters.values import TO_FUNDER, to_stamp
@@ -15,6 +16,7 @@ from services.points.domain.accounts import Balances
 from services.points.domain.answers import (
     Answer,
     CancelAnswer,
+    ImportAnswer,
     PostAnswer,
     Posted,
     ReverseAnswer,
@@ -126,6 +128,13 @@ def _warn(_answer: WarnAnswer) -> Empty:
     return Empty()
 
 
+def _import(answer: ImportAnswer) -> imports_pb.ImportOpeningBalancesResponse:
+    """What a stream of this one row would be answered."""
+    if answer.repeated:
+        return imports_pb.ImportOpeningBalancesResponse(rows_repeated=1)
+    return imports_pb.ImportOpeningBalancesResponse(rows_imported=1)
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
@@ -133,4 +142,5 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     TopUpAnswer: _top_up,
     SettleAnswer: _expire,
     WarnAnswer: _warn,
+    ImportAnswer: _import,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import points_service_pb2 as pb
 
@@ -16,6 +17,7 @@ from services.points.domain.answers import Answer, PublishAnswer
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.events import Event, ProgrammePublished
+from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.publishing import Shelf
 
 Deciding = Callable[[Books, Command, datetime], Decision[Answer, Event]]
@@ -54,3 +56,11 @@ def answering_publish(
         return Decision(pb.PublishProgrammeResponse(version=decision.answer.version), events)
 
     return answer
+
+
+def acknowledging(
+    progress: Progress, command: Acknowledge, _now: datetime
+) -> Decision[Empty, OutboxEvent]:
+    """Note how far an import has come; there is nothing to refuse and nobody to tell."""
+    progress.acknowledged.append(command)
+    return Decision(Empty())

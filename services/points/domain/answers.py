@@ -79,10 +79,24 @@ class WarnAnswer(NamedTuple):
     warnings: int
 
 
+class ImportAnswer(NamedTuple):
+    """A row of an import is in, by this command or `repeated` from an earlier one."""
+
+    repeated: bool
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer | WarnAnswer
+Answer = (
+    PostAnswer
+    | CancelAnswer
+    | ReverseAnswer
+    | TopUpAnswer
+    | SettleAnswer
+    | WarnAnswer
+    | ImportAnswer
+)

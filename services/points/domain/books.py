@@ -7,10 +7,18 @@ from datetime import datetime
 from uuid import UUID
 
 from services.points.domain.accounts import Account, Member
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
+from services.points.domain.records import (
+    Checkout,
+    ImportedRow,
+    PostedCheckout,
+    Reversal,
+    TopUp,
+    Warned,
+)
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class Changes:
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
     warned: list[Warned] = field(default_factory=list)
+    imported: list[ImportedRow] = field(default_factory=list)
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -43,8 +52,9 @@ class Books:
     """Loaded members, checkouts and taken ids, the programme's versions, and the changes.
 
     `members` has every member that a command of the batch names. `checkouts` has each checkout id
-    of the batch that is known, `warned` what members to be warned were told before. `not_before`
-    is the last posting of any of the members.
+    of the batch that is known, `warned` what members to be warned were told before, `imported` the
+    batch's rows of imports that are in already, by import and reference. `not_before` is the last
+    posting of any of the members.
     """
 
     members: dict[UUID, Member]
@@ -53,6 +63,7 @@ class Books:
     top_up_ids: set[UUID] = field(default_factory=set)
     reversal_ids: set[UUID] = field(default_factory=set)
     warned: set[Warned] = field(default_factory=set)
+    imported: dict[tuple[UUID, str], ImportBalance] = field(default_factory=dict)
     not_before: datetime | None = None
     changes: Changes = field(default_factory=Changes)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.points.domain.assets import Asset
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Place, Purchase
 
@@ -66,7 +68,32 @@ class WarnExpiring:
     zone: ZoneInfo
 
 
-Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue | WarnExpiring
+@dataclass(frozen=True, slots=True)
+class ImportBalance:
+    """Bring in one lot that the member had in another system: row `line` of an import.
+
+    The row is known for ever by (import id, reference).
+    """
+
+    import_id: UUID
+    line: int
+    reference: str
+    member_id: UUID
+    asset: Asset
+    amount: int
+    earned_at: datetime
+    expires_at: datetime | None
+
+
+Command = (
+    PostCheckout
+    | CancelPost
+    | ReverseCheckout
+    | TopUpStoredValue
+    | SettleDue
+    | WarnExpiring
+    | ImportBalance
+)
 
 
 @dataclass(frozen=True, slots=True)

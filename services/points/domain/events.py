@@ -9,6 +9,7 @@ from uuid import UUID
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
 from services.points.domain.assets import Asset
+from services.points.domain.commands import ImportBalance
 from services.points.domain.purchases import Place
 
 
@@ -63,6 +64,14 @@ class PointsExpiring(NamedTuple):
     balances: Balances
 
 
+class BalanceImported(NamedTuple):
+    """A row of an import was brought in as a lot."""
+
+    row: ImportBalance
+    imported_at: datetime
+    balances: Balances
+
+
 class ProgrammePublished(NamedTuple):
     """A new programme version exists."""
 
@@ -70,4 +79,11 @@ class ProgrammePublished(NamedTuple):
     valid_from: datetime
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | PointsExpiring
+Event = (
+    CheckoutPosted
+    | CheckoutReversed
+    | StoredValueToppedUp
+    | ValueExpired
+    | PointsExpiring
+    | BalanceImported
+)

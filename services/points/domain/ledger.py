@@ -15,6 +15,7 @@ from services.points.domain.checkouts import cancel, post
 from services.points.domain.commands import (
     CancelPost,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     SettleDue,
@@ -23,6 +24,7 @@ from services.points.domain.commands import (
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
+from services.points.domain.imports import import_balance
 from services.points.domain.reversals import reverse
 from services.points.domain.top_ups import top_up
 from services.points.domain.warnings import warn
@@ -57,4 +59,5 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     TopUpStoredValue: top_up,
     SettleDue: settle,
     WarnExpiring: warn,
+    ImportBalance: import_balance,
 }

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
 from services.points.domain.assets import Asset
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
 from services.points.domain.purchases import Place
 
@@ -21,6 +22,23 @@ class Warned(NamedTuple):
     asset: Asset
     last_day: date
     days: int
+
+
+class ImportedRow(NamedTuple):
+    """A row of an import to be stored, with the entry and the lot it became."""
+
+    row: ImportBalance
+    version: int
+    lot_number: int
+
+
+class RejectedRow(NamedTuple):
+    """A row of an import that was not brought in, and why."""
+
+    line: int
+    reference: str
+    reason: str
+    message: str
 
 
 class CheckoutState(StrEnum):

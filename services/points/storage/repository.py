@@ -17,6 +17,7 @@ from services.points.domain.books import Books
 from services.points.domain.commands import (
     CancelPost,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
@@ -24,12 +25,12 @@ from services.points.domain.commands import (
 )
 from services.points.domain.programme import Programmes
 from services.points.domain.warnings import horizons
-from services.points.storage import loading, programmes, saving, warnings
+from services.points.storage import imports, loading, programmes, saving, warnings
 
 EVERYTHING = 2**62
 """A need that only loading every open lot covers."""
 
-_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
+_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey", "imported_rows_pkey"}
 
 
 class PointsRepository:
@@ -78,6 +79,7 @@ class PointsRepository:
                 saving.insert_reversals(connection, changes.reversed)
                 saving.insert_top_ups(connection, changes.top_ups)
                 warnings.insert_warned(connection, changes.warned)
+                imports.insert_imported(connection, changes.imported)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
@@ -143,6 +145,8 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
+    rows = [each for each in commands if isinstance(each, ImportBalance)]
+    books.imported = imports.known_rows(connection, rows)
 
 
 def _needs(

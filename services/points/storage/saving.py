@@ -20,18 +20,7 @@ from services.points.domain.records import (
     TopUp,
 )
 from services.points.storage import tables
-
-Rows = Sequence[Sequence[object]]
-
-
-def _columns(types: tables.TableColumns, rows: Rows) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
+from services.points.storage.columns import columns_of as _columns
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -13,6 +13,7 @@ from chassis.storage import sets
 from services.points.domain.assets import Asset
 from services.points.domain.records import Warned
 from services.points.storage import tables
+from services.points.storage.columns import columns_of
 from services.points.storage.queries import DuePage
 
 KEPT_BEFORE = timedelta(days=31)
@@ -90,10 +91,7 @@ def told(connection: Connection, members: Iterable[UUID]) -> set[Warned]:
 
 def insert_warned(connection: Connection, warned: Sequence[Warned]) -> None:
     """Keep what was told, and forget what those members were told of days that have passed."""
-    values: Sequence[Sequence[object]] = list(zip(*warned, strict=True)) if warned else [()] * 4
-    types = tables.EXPIRY_WARNINGS.items()
-    columns = {name: (kind, column) for (name, kind), column in zip(types, values, strict=True)}
-    sets.insert_columns(connection, "expiry_warnings", columns)
+    sets.insert_columns(connection, "expiry_warnings", columns_of(tables.EXPIRY_WARNINGS, warned))
     oldest = [each.last_day - KEPT_BEFORE for each in warned]
     passed: sets.Columns = {
         "member_id": ("uuid", [each.member_id for each in warned]),

@@ -16,6 +16,9 @@ WRITTEN = {
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
     "expiry_warnings": tables.EXPIRY_WARNINGS,
+    "imported_rows": tables.IMPORTED_ROWS,
+    "imports": tables.IMPORTS,
+    "rejected_rows": tables.REJECTED_ROWS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -36,6 +36,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Stored value was topped up."""
     ENTRY_KIND_EXPIRY: _EntryKind.ValueType  # 4
     """Value expired."""
+    ENTRY_KIND_IMPORT: _EntryKind.ValueType  # 11
+    """An opening balance was brought in from another system; the reference is the import."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """EntryKind of an entry."""
@@ -50,6 +52,8 @@ ENTRY_KIND_TOP_UP: EntryKind.ValueType  # 3
 """Stored value was topped up."""
 ENTRY_KIND_EXPIRY: EntryKind.ValueType  # 4
 """Value expired."""
+ENTRY_KIND_IMPORT: EntryKind.ValueType  # 11
+"""An opening balance was brought in from another system; the reference is the import."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _Asset:
