@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -49,8 +48,7 @@ class AnswerCodec(Protocol[A]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Submission(Generic[C]):
+class Submission(NamedTuple, Generic[C]):
     """One command with who sent it and until when an answer is of use.
 
     `deadline_monotonic` is in seconds of `time.monotonic`; None waits without limit.
@@ -66,8 +64,7 @@ class Submission(Generic[C]):
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Executed(Generic[A]):
+class Executed(NamedTuple, Generic[A]):
     """An answer; `replayed` when it was remembered from an earlier request with the same id."""
 
     answer: A
