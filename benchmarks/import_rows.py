@@ -77,9 +77,7 @@ def measure(arguments: argparse.Namespace, url: str, folder: Path) -> None:
                 print(f"round {number}: pgbench {reference[-1]:.0f} tps; {rates[-1]:.0f} rows/s")
         peak = peak_megabytes(service.pid)
     rate, tps = statistics.median(rates), statistics.median(reference)
-    print(
-        f"{arguments.rows} rows a round: {rate:.0f} rows/s = {rate / tps:.2f} x pgbench's {tps:.0f}"
-    )
+    print(f"{arguments.rows} rows a round: {rate:.0f}/s = {rate / tps:.2f} x pgbench's {tps:.0f}")
     print(f"CPU of a row:\n{table(used, arguments.rows * arguments.rounds)}")
     print(f"peak memory of the service: {peak:.0f} MB")
 
