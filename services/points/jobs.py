@@ -38,7 +38,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExpiryJob:
-    """Walks through all members by id and expires what is due.
+    """Walks through all members by id, expires what is due and resolves holds that timed out.
 
     Safe to stop anywhere, to run twice and in two processes at once: a member with nothing due is
     left alone, so nothing is remembered of a run. The result does not depend on the batches.

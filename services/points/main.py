@@ -48,6 +48,11 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Reverse": {"gateway", "operator"},
     f"{_SERVICE}/TopUp": {"gateway", "operator"},
     f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
+    f"{_SERVICE}/AuthorizeHold": {"gateway", "operator"},
+    f"{_SERVICE}/CaptureHold": {"gateway", "operator"},
+    f"{_SERVICE}/ReleaseHold": {"gateway", "operator"},
+    f"{_SERVICE}/GetHold": {"gateway", "operator"},
+    f"{_SERVICE}/ListOpenHolds": {"gateway", "operator"},
     f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
     f"{_SERVICE}/ListEntries": {"gateway", "operator"},
     f"{_SERVICE}/PublishProgramme": {"operator"},
@@ -178,7 +183,7 @@ async def serve(settings: PointsSettings, process: Process) -> None:
 
 
 async def work(settings: PointsSettings, process: Process) -> None:
-    """Expire what is due for idle members, again and again until asked to stop."""
+    """Settle what is due and has timed out for idle members, again and again until stopped."""
     url = settings.database_url.get_secret_value()
     engine = create_engine(
         url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.earning import EarnedBy
+from services.points.domain.pins import Parts
 
 
 class Posted(NamedTuple):
@@ -73,10 +74,48 @@ class SettleAnswer(NamedTuple):
     bonus_minor: int
 
 
+class AuthorizeAnswer(NamedTuple):
+    """A hold that was authorised; `timeout_at` is None for a checkout's."""
+
+    hold_id: UUID
+    authorized_at: datetime
+    timeout_at: datetime | None
+    held: Parts
+    balances: Balances
+
+
+class CaptureAnswer(NamedTuple):
+    """A direct hold that was captured; of what was `released`, some may have expired at once."""
+
+    hold_id: UUID
+    captured_at: datetime
+    captured: Parts
+    released: Parts
+    balances: Balances
+
+
+class ReleaseAnswer(NamedTuple):
+    """A hold that was given back, what expired at once included; nothing where it was fenced."""
+
+    hold_id: UUID
+    released_at: datetime
+    released: Parts
+    balances: Balances
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer
+Answer = (
+    PostAnswer
+    | CancelAnswer
+    | ReverseAnswer
+    | TopUpAnswer
+    | SettleAnswer
+    | AuthorizeAnswer
+    | CaptureAnswer
+    | ReleaseAnswer
+)

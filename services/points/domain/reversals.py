@@ -101,12 +101,8 @@ def _restore(
         account = member.account(lot.asset)
         if lot.due(now):
             restored.expired.append((lot, amount))
-        elif lot.remaining:
-            lot.remaining += amount
-            account.refresh(lot)
         else:
-            lot.remaining = amount
-            account.add(lot)
+            account.put_back(lot, amount)
         entry.post(account, amount, spent.house, lot)
         restored.amounts[spent.asset] += amount
         books.changes.touch(member, lot)
@@ -131,10 +127,10 @@ def _collect(member: Member, own: Lot, owed: int) -> list[tuple[Lot, int]]:
     """Take up to `owed` out of the own lot, then out of the others in spend order."""
     account = member.points
     parts = []
-    if from_own := min(own.remaining, owed):
+    if from_own := min(own.free, owed):
         account.take_from(own, from_own)
         parts.append((own, from_own))
-    rest = min(owed - from_own, sum(lot.remaining for lot in account.open_lots or ()))
+    rest = min(owed - from_own, sum(lot.free for lot in account.open_lots or ()))
     return parts + account.take(rest)
 
 

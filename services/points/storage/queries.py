@@ -31,7 +31,9 @@ SELECT a.asset::text,
        (SELECT coalesce(sum(CASE a.asset WHEN 'POINTS' THEN points WHEN 'CASH' THEN cash_minor
                             ELSE bonus_minor END), 0)::bigint FROM members),
        (SELECT coalesce(sum(remaining), 0)::bigint FROM lots WHERE open AND asset = a.asset),
-       (SELECT coalesce(sum(points_debt), 0)::bigint FROM members WHERE a.asset = 'POINTS')
+       (SELECT coalesce(sum(points_debt), 0)::bigint FROM members WHERE a.asset = 'POINTS'),
+       (SELECT coalesce(sum(pin.amount), 0)::bigint
+        FROM hold_lots AS pin JOIN lots USING (member_id, lot_number) WHERE asset = a.asset)
 FROM unnest(enum_range(NULL::asset)) AS a(asset)
 """
 
@@ -72,16 +74,68 @@ WHERE coalesce(lots.remaining, -1) <> coalesce(by_lot.amount, 0)
 ORDER BY 1, 2
 """
 
+# What members and lots say is held against the pins; pins against open holds; and what members
+# remember of those.
+_HELD_DIFFERING = """
+WITH pinned AS (
+    SELECT pin.member_id, lots.asset, sum(pin.amount) AS amount
+    FROM hold_lots AS pin LEFT JOIN lots USING (member_id, lot_number)
+    GROUP BY pin.member_id, lots.asset
+), stored AS (
+    SELECT m.member_id, a.asset,
+           CASE a.asset WHEN 'POINTS' THEN points_held WHEN 'CASH' THEN cash_held_minor
+                        ELSE bonus_held_minor END AS held
+    FROM members AS m CROSS JOIN unnest(enum_range(NULL::asset)) AS a(asset)
+), by_lot AS (
+    SELECT member_id, lot_number, sum(amount) AS amount FROM hold_lots
+    GROUP BY member_id, lot_number
+), by_hold AS (
+    SELECT pin.member_id, pin.hold_id,
+           coalesce(sum(pin.amount) FILTER (WHERE asset = 'POINTS'), 0) AS points,
+           coalesce(sum(pin.amount) FILTER (WHERE asset = 'CASH'), 0) AS cash_minor,
+           coalesce(sum(pin.amount) FILTER (WHERE asset = 'BONUS'), 0) AS bonus_minor
+    FROM hold_lots AS pin LEFT JOIN lots USING (member_id, lot_number)
+    GROUP BY pin.member_id, pin.hold_id
+), open AS (
+    SELECT * FROM holds WHERE state = 'OPEN'
+), counted AS (
+    SELECT member_id, count(*) AS holds, min(timeout_at) AS timeout_at FROM open
+    GROUP BY member_id
+)
+SELECT coalesce(asset, 'POINTS')::text, member_id
+FROM stored FULL JOIN pinned USING (member_id, asset)
+WHERE coalesce(held, -1) <> coalesce(amount, 0)
+UNION
+SELECT coalesce(lots.asset, 'POINTS')::text, member_id
+FROM (SELECT * FROM lots WHERE held <> 0) AS lots
+    FULL JOIN by_lot USING (member_id, lot_number)
+WHERE coalesce(lots.held, -1) <> coalesce(by_lot.amount, 0)
+UNION
+SELECT a.asset::text, member_id
+FROM open FULL JOIN by_hold USING (member_id, hold_id)
+    CROSS JOIN unnest(enum_range(NULL::asset)) AS a(asset)
+WHERE CASE a.asset WHEN 'POINTS' THEN open.points IS DISTINCT FROM by_hold.points
+                   WHEN 'CASH' THEN open.cash_minor IS DISTINCT FROM by_hold.cash_minor
+                   ELSE open.bonus_minor IS DISTINCT FROM by_hold.bonus_minor END
+UNION
+SELECT 'POINTS', member_id
+FROM (SELECT * FROM members WHERE open_holds > 0) AS members FULL JOIN counted USING (member_id)
+WHERE members.open_holds IS DISTINCT FROM counted.holds
+   OR members.next_hold_timeout IS DISTINCT FROM counted.timeout_at
+ORDER BY 1, 2
+"""
+
 _CHECKOUTS = """
 SELECT count(*) FILTER (WHERE state <> 'CANCELLED'), count(*) FILTER (WHERE state = 'REVERSED'),
        count(*) FILTER (WHERE state = 'CANCELLED')
-FROM checkouts
+FROM checkouts WHERE kind = 'CHECKOUT'
 """
 
 _DUE = """
 WITH page AS (
     SELECT member_id, coalesce(points_next_expiry <= %(now)s, false)
-                      OR coalesce(bonus_next_expiry <= %(now)s, false) AS due
+                      OR coalesce(bonus_next_expiry <= %(now)s, false)
+                      OR coalesce(next_hold_timeout <= %(now)s, false) AS due
     FROM members WHERE member_id > %(after)s ORDER BY member_id LIMIT %(limit)s
 )
 SELECT count(*), (array_agg(member_id ORDER BY member_id DESC))[1],
@@ -111,6 +165,7 @@ class AssetTotals:
     member_balances: int
     open_lots: int
     debt: int
+    held: int
     house_totals: dict[str, int] = field(default_factory=dict)
     differing: list[UUID] = field(default_factory=list)
 
@@ -174,18 +229,21 @@ def statement(
 def verify(connection: Connection) -> Verification:
     """Recompute every balance, lot, debt and house account from postings and compare.
 
+    What is held is recomputed from the pins of open holds.
+
     Scans the whole ledger; the caller gives one REPEATABLE READ transaction, so that services may
     go on writing.
     """
     driver = sets.driver(connection)
     driver.execute(f"SET LOCAL statement_timeout = '{VERIFY_TIMEOUT_SECONDS:d}s'")
     assets = {
-        row[0]: AssetTotals(Asset(row[0]), row[1], row[2], row[3])
+        row[0]: AssetTotals(Asset(row[0]), row[1], row[2], row[3], row[4])
         for row in driver.execute(_TOTALS)
     }
     for asset, house, total in driver.execute(_HOUSES):
         assets[asset].house_totals[house] = total
-    for asset, member_id in driver.execute(_DIFFERING):
+    differing = {*driver.execute(_DIFFERING), *driver.execute(_HELD_DIFFERING)}
+    for asset, member_id in sorted(differing):
         assets[asset].differing.append(member_id)
     counted = driver.execute(_CHECKOUTS).fetchone() or (0, 0, 0)
     return Verification(list(assets.values()), *counted)
