@@ -1,11 +1,9 @@
-"""Holds through the real server: authorised, captured, released, timed out, and raced for."""
+"""Holds through the real server: authorised, captured, released and timed out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,9 +13,6 @@ from huitouke.points.v1 import entry_pb2, events_pb2, hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from chassis.clock import ManualClock
-from chassis.kernel import Refusal
-from chassis.storage.executor import Submission
-from services.points.domain.commands import SettleDue
 from services.points.jobs import ExpiryJob
 from tests.integration.points.conftest import Serve
 from tests.integration.points.requests import (
@@ -35,7 +30,6 @@ from tests.integration.points.test_checkouts import refused
 from tests.integration.points.test_expiry import events_of
 
 SPRING = datetime(2026, 3, 10, 4, tzinfo=UTC)
-ENDINGS = {"HoldCaptured", "HoldReleased", "HoldExpired"}
 
 
 async def guest(caller: Caller, now: datetime | None = None) -> UUID:
@@ -295,99 +289,6 @@ def test_a_field_that_breaks_a_rule_is_named_and_nothing_changes(
             assert (await refused(caller, "GetHold", unknown)).reason == "HOLD_NOT_FOUND"
 
     asyncio.run(ask())
-
-
-def test_capture_release_and_timeout_race_at_two_replicas_and_exactly_one_wins(
-    serve: Serve, ledger_url: str
-) -> None:
-    clock, random = ManualClock(SPRING), Random(20260310)
-    ended: Counter[str] = Counter()
-
-    async def later() -> None:
-        await asyncio.sleep(random.random() * 0.004)  # spread over what a batch takes
-        clock.advance(timedelta(seconds=60))
-
-    async def expire(points: Points, member: UUID) -> None:
-        await points.application.executor.execute(Submission(SettleDue(member), "x", "x", None))
-
-    async def one_round(one: Points, other: Points, member: UUID) -> None:
-        callers, hold_id = [one.caller(), other.caller()], uuid4()
-        await callers[0].call("AuthorizeHold", authorize(member, hold_id, 500, seconds=60))
-        random.shuffle(callers)
-        attempts = [
-            callers[0].call("CaptureHold", capture(member, hold_id, 500)),
-            callers[1].call("ReleaseHold", release(member, hold_id)),
-        ]
-        others = [later(), expire(one, member), expire(other, member)]
-        random.shuffle(attempts)
-        outcomes = (await asyncio.gather(*others, *attempts, return_exceptions=True))[3:]
-        refusals = [each.reason for each in outcomes if isinstance(each, Refusal)]
-        assert len(refusals) >= 1
-        await expire(one, member)
-        how = await state(callers[0], member, hold_id)
-        ended[how] += 1
-        assert len(refusals) == (2 if how == "EXPIRED" else 1)
-        assert set(refusals) == {f"HOLD_{how}"}
-        if how == "CAPTURED":
-            await callers[1].call("Reverse", reverse(member, hold_id))
-
-    async def race() -> None:
-        async with serve(clock=clock) as one, serve(clock=clock) as other:
-            member = await guest(one.caller(), clock.now())
-            for _ in range(20):
-                await one_round(one, other, member)
-            assert await balanced(one)
-            told = Counter(kind for kind in kinds(ledger_url, member) if kind in ENDINGS)
-            assert told == {f"Hold{how.capitalize()}": times for how, times in ended.items()}
-
-    asyncio.run(race())
-
-
-def test_a_hold_id_or_a_checkout_that_two_replicas_authorise_is_won_once(serve: Serve) -> None:
-    async def race() -> None:
-        async with serve() as one, serve() as other:
-            callers = [one.caller(), other.caller()]
-            members = [await guest(callers[0]) for _ in range(4)]
-            for wanted, checkout in ((uuid4(), None), (None, uuid4()), (uuid4(), None)):
-                requests = [
-                    authorize(member, wanted or uuid4(), 10, checkout_id=checkout)
-                    for member in members
-                ]
-                outcomes = await asyncio.gather(
-                    *(
-                        callers[at % 2].call("AuthorizeHold", request)
-                        for at, request in enumerate(requests)
-                    ),
-                    return_exceptions=True,
-                )
-                refusals = [each for each in outcomes if isinstance(each, Refusal)]
-                assert len(refusals) == 3
-                expected = "HOLD_EXISTS" if wanted else "CHECKOUT_HAS_HOLD"
-                assert {each.reason for each in refusals} == {expected}
-            assert await balanced(one)
-
-    asyncio.run(race())
-
-
-def test_of_holds_and_spends_of_a_whole_balance_at_two_replicas_exactly_one_succeeds(
-    serve: Serve,
-) -> None:
-    async def race() -> None:
-        async with serve() as one, serve() as other:
-            callers = [one.caller(), other.caller()]
-            member = await guest(callers[0])
-            calls = [
-                callers[at % 2].call("Post", post(purchase(member, 500, points=500)))
-                if at % 3
-                else callers[at % 2].call("AuthorizeHold", authorize(member, uuid4(), 500))
-                for at in range(48)
-            ]
-            outcomes = await asyncio.gather(*calls, return_exceptions=True)
-            reasons = [each.reason for each in outcomes if isinstance(each, Refusal)]
-            assert reasons == ["INSUFFICIENT_POINTS"] * 47
-            assert await balanced(one)
-
-    asyncio.run(race())
 
 
 def test_what_is_held_differently_than_pinned_names_its_member(
