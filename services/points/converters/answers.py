@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -18,6 +18,7 @@ from services.points.domain.answers import (
     Posted,
     ReverseAnswer,
     SettleAnswer,
+    TakenBack,
     TopUpAnswer,
 )
 
@@ -45,6 +46,13 @@ def to_balances(balances: Balances) -> purchase_pb2.Balances:
     message = purchase_pb2.Balances()
     _fill_balances(message, balances)
     return message
+
+
+def to_taken_back(taken: Sequence[TakenBack]) -> list[purchase_pb2.TakenBack]:
+    return [
+        purchase_pb2.TakenBack(rule_code=by.rule, points=by.points, funder=TO_FUNDER[by.funder])
+        for by in taken
+    ]
 
 
 def _fill_posted(message: purchase_pb2.Posted, posted: Posted) -> None:
@@ -102,6 +110,12 @@ def _reverse(answer: ReverseAnswer) -> pb.ReverseResponse:
         points_taken_back=answer.points_taken_back,
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
 
 

@@ -14,7 +14,7 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_balances
+from services.points.converters.answers import to_balances, to_taken_back
 from services.points.converters.values import to_stamp
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
@@ -135,6 +135,12 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
         currency=event.currency,
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
 
 

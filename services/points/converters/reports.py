@@ -73,6 +73,10 @@ class Verification(Protocol):
     def checkouts_reversed(self) -> int: ...
     @property
     def checkouts_cancelled(self) -> int: ...
+    @property
+    def reversals(self) -> int: ...
+    @property
+    def reversed_minor(self) -> int: ...
 
 
 def to_entries(entries: Sequence[StatementEntry]) -> list[entry_pb2.Entry]:
@@ -101,6 +105,8 @@ def to_verification(found: Verification) -> pb.VerifyBooksResponse:
         checkouts_posted=found.checkouts_posted,
         checkouts_reversed=found.checkouts_reversed,
         checkouts_cancelled=found.checkouts_cancelled,
+        reversals=found.reversals,
+        reversed_minor=found.reversed_minor,
     )
 
 

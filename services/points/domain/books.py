@@ -27,6 +27,7 @@ class Changes:
     posted: list[PostedCheckout] = field(default_factory=list)
     fenced: list[Checkout] = field(default_factory=list)
     reversed: list[Reversal] = field(default_factory=list)
+    reversed_checkouts: dict[UUID, Checkout] = field(default_factory=dict)
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
 

@@ -31,12 +31,13 @@ class CancelPost:
 
 @dataclass(frozen=True, slots=True)
 class ReverseCheckout:
-    """Undo a posted checkout wholly."""
+    """Undo a posted checkout: `amount_minor` of its bill in fen, or None for all that is left."""
 
     member_id: UUID
     checkout_id: UUID
     reversal_id: UUID
     place: Place
+    amount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

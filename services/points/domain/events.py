@@ -22,7 +22,7 @@ class CheckoutPosted(NamedTuple):
 
 
 class CheckoutReversed(NamedTuple):
-    """A posted purchase was undone."""
+    """A posted purchase was undone, by whole or by part."""
 
     member_id: UUID
     checkout_id: UUID

@@ -74,7 +74,8 @@ ORDER BY 1, 2
 
 _CHECKOUTS = """
 SELECT count(*) FILTER (WHERE state <> 'CANCELLED'), count(*) FILTER (WHERE state = 'REVERSED'),
-       count(*) FILTER (WHERE state = 'CANCELLED')
+       count(*) FILTER (WHERE state = 'CANCELLED'),
+       (SELECT count(*) FROM reversals), coalesce(sum(reversed_minor), 0)::bigint
 FROM checkouts
 """
 
@@ -136,6 +137,8 @@ class Verification:
     checkouts_posted: int
     checkouts_reversed: int
     checkouts_cancelled: int
+    reversals: int
+    reversed_minor: int
 
 
 class DuePage(NamedTuple):
@@ -187,5 +190,5 @@ def verify(connection: Connection) -> Verification:
         assets[asset].house_totals[house] = total
     for asset, member_id in driver.execute(_DIFFERING):
         assets[asset].differing.append(member_id)
-    counted = driver.execute(_CHECKOUTS).fetchone() or (0, 0, 0)
+    counted = driver.execute(_CHECKOUTS).fetchone() or (0,) * 5
     return Verification(list(assets.values()), *counted)

@@ -73,6 +73,7 @@ class PointsRepository:
                 saving.insert_posted(connection, changes.posted)
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
+                saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:

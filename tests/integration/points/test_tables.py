@@ -11,7 +11,7 @@ WRITTEN = {
     "members": tables.MEMBERS,
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
+    "checkouts": {**tables.CHECKOUTS, **tables.FENCES, **tables.RETURNED},
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
