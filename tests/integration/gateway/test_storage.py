@@ -20,7 +20,8 @@ from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor
 from chassis.storage.migrations import migrate
 from gateway.converters.events import encode_event
-from gateway.converters.receipts import write_receipt, write_refund
+from gateway.converters.receipts import write_receipt
+from gateway.converters.refunding import write_refund
 from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State, Till
 from gateway.domain.deciding import decide
 from gateway.domain.participants import Posted
