@@ -305,8 +305,8 @@ def test_the_database_itself_keeps_refunds_apart(
     checkout = uuid.uuid4()
     with psycopg.connect(gateway_url) as connection:
         connection.execute(insert, (checkout, 1, 2, True, b"done"))
+        answer = b"done" if state == 2 else None
         with pytest.raises(psycopg.errors.IntegrityError) as caught:
-            answer = b"done" if state == 2 else None
             connection.execute(insert, (checkout, ordinal, state, whole, answer))
     assert caught.value.diag.constraint_name == held_by
 
