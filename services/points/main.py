@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
@@ -13,24 +15,28 @@ from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
-from chassis.process import Process, run_roles
+from chassis.process import CUT_SHORT, ByHand, Process, run_roles
 from chassis.roles import migrate_role, relay_role
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, ProtoAnswerCodec
 from chassis.storage.outbox import OutboxEvent
-from chassis.storage.reads import Reads
+from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
+from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
 from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
 from services.points.domain.publishing import Shelf, publish
+from services.points.domain.verification import Looked
 from services.points.jobs import ExpiryJob
 from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
+from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import PointsRepository
 
 SERVICE: Final = "points"
@@ -200,6 +206,41 @@ async def work(settings: PointsSettings, process: Process) -> None:
     engine.dispose()
 
 
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def verify(settings: PointsSettings, process: Process) -> int:
+    """Recompute every balance, lot, debt and house account from postings and compare.
+
+    Reads one snapshot while the service goes on writing; progress comes on stderr, what differs
+    on stdout: the member, the lot or version, what is stored and what the postings say. Exit code
+    0 when the books balance, 1 when they don't, 130 when it was interrupted.
+    """
+    lines = ProgressLines("verify", "postings")
+    engine = create_engine(
+        settings.database_url.get_secret_value(), application_name="points-verify", pool_size=1
+    )
+
+    def progress(looked: Looked) -> None:
+        if process.stopping.requested():
+            raise InterruptedError
+        lines.say(**asdict(looked))
+
+    try:
+        with engine.connect().execution_options(**SNAPSHOT) as connection:
+            found = recompute(connection, progress)
+    except InterruptedError:
+        sys.stderr.write("verify: interrupted; nothing is known of what was not looked at\n")
+        return CUT_SHORT
+    finally:
+        engine.dispose()
+    lines.say(last=True, **asdict(found.looked))
+    told = [to_json(found)] if process.options.json else to_lines(found)
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    return 0 if found.balanced else 1
+
+
 def main() -> None:
     """The console script `huitouke-points`."""
     run_roles(
@@ -210,6 +251,7 @@ def main() -> None:
             "relay": relay_role(SERVICE),
             "work": work,
             "migrate": migrate_role(SERVICE, MIGRATIONS),
+            "verify": ByHand(verify, verify_options),
         },
     )
 
