@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import events_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
@@ -20,6 +21,7 @@ from services.points.domain.answers import (
     SettleAnswer,
     TakenBack,
     TopUpAnswer,
+    WarnAnswer,
 )
 
 RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
@@ -133,10 +135,16 @@ def _expire(answer: SettleAnswer) -> events_pb2.ValueExpired:
     return events_pb2.ValueExpired(points=answer.points, bonus_minor=answer.bonus_minor)
 
 
+def _warn(_answer: WarnAnswer) -> Empty:
+    """Only the job asks, and it has the events."""
+    return Empty()
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
     ReverseAnswer: _reverse,
     TopUpAnswer: _top_up,
     SettleAnswer: _expire,
+    WarnAnswer: _warn,
 }

@@ -92,10 +92,16 @@ class SettleAnswer(NamedTuple):
     bonus_minor: int
 
 
+class WarnAnswer(NamedTuple):
+    """How many warnings were given."""
+
+    warnings: int
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer
+Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer | WarnAnswer

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.assets import Asset
 from services.points.domain.journal import Entry
 from services.points.domain.parts import NOTHING, Returned
 from services.points.domain.purchases import Place
+
+
+class Warned(NamedTuple):
+    """A warning that was given: to whom, of which asset's last day, and which of the warnings."""
+
+    member_id: UUID
+    asset: Asset
+    last_day: date
+    days: int
 
 
 class CheckoutState(StrEnum):

@@ -130,6 +130,13 @@ TOP_UPS: TableColumns = {
     "bonus_lot_number": "integer",
 }
 
+EXPIRY_WARNINGS: TableColumns = {
+    "member_id": "uuid",
+    "asset": "asset",
+    "last_day": "date",
+    "days": "smallint",
+}
+
 PROGRAMMES: TableColumns = {
     "version": "integer",
     "valid_from": "timestamptz",

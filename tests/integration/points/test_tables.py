@@ -15,6 +15,7 @@ WRITTEN = {
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
+    "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
 import builtins as _builtins
@@ -268,6 +269,60 @@ class ValueExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
+
+@_typing.final
+class PointsExpiring(_message.Message):
+    """PointsExpiring: a member is warned that points or BONUS expire soon. Told 30 and 7 days before their last day, once
+    each, in the daytime of the ledger's calendar; nothing has moved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WARNED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    asset: _entry_pb2.Asset.ValueType
+    """What expires: POINTS, or BONUS in minor units."""
+    amount: _builtins.int
+    """How much expires by the end of that day, as long as none of it is spent."""
+    days: _builtins.int
+    """Which warning it is: 30 or 7. So many days are left, or fewer where the warning is late."""
+    @_builtins.property
+    def warned_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the warning."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant it expires; the last day to spend it is the one that ends then."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances now."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        warned_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        days: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "warned_at", b"warned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "days", b"days", "expires_at", b"expires_at", "member_id", b"member_id", "warned_at", b"warned_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
 
 @_typing.final
 class ProgrammePublished(_message.Message):

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
+from huitouke.points.v1 import books_pb2 as _books_pb2
 from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import programme_pb2 as _programme_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
@@ -729,6 +730,7 @@ class ListEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id (UUID)."""
     page_size: _builtins.int
@@ -739,6 +741,10 @@ class ListEntriesRequest(_message.Message):
     def until(self) -> _timestamp_pb2.Timestamp:
         """Only entries at or before this instant; absent for all."""
 
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only entries at or after this instant; absent for all."""
+
     def __init__(
         self,
         *,
@@ -746,10 +752,11 @@ class ListEntriesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -914,6 +921,8 @@ class VerifyBooksResponse(_message.Message):
     CHECKOUTS_CANCELLED_FIELD_NUMBER: _builtins.int
     REVERSALS_FIELD_NUMBER: _builtins.int
     REVERSED_MINOR_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FOUND_FIELD_NUMBER: _builtins.int
     balanced: _builtins.bool
     """True when every sum is zero and no member differs."""
     checkouts_posted: _builtins.int
@@ -926,6 +935,8 @@ class VerifyBooksResponse(_message.Message):
     """Reversals, whole and partial."""
     reversed_minor: _builtins.int
     """What they refunded of the bills, minor units."""
+    differences_found: _builtins.int
+    """How many differences there are."""
     @_builtins.property
     def assets(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.AssetBooks]:
         """One entry per asset."""
@@ -933,6 +944,10 @@ class VerifyBooksResponse(_message.Message):
     @_builtins.property
     def differing_member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 10 member ids that differ, for the operator."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_books_pb2.BookDifference]:
+        """The first 100 differences, by member."""
 
     def __init__(
         self,
@@ -945,10 +960,12 @@ class VerifyBooksResponse(_message.Message):
         checkouts_cancelled: _builtins.int = ...,
         reversals: _builtins.int = ...,
         reversed_minor: _builtins.int = ...,
+        differences: _abc.Iterable[_books_pb2.BookDifference] | None = ...,
+        differences_found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "balanced", b"balanced", "checkouts_cancelled", b"checkouts_cancelled", "checkouts_posted", b"checkouts_posted", "checkouts_reversed", b"checkouts_reversed", "differing_member_ids", b"differing_member_ids", "reversals", b"reversals", "reversed_minor", b"reversed_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "balanced", b"balanced", "checkouts_cancelled", b"checkouts_cancelled", "checkouts_posted", b"checkouts_posted", "checkouts_reversed", b"checkouts_reversed", "differences", b"differences", "differences_found", b"differences_found", "differing_member_ids", b"differing_member_ids", "reversals", b"reversals", "reversed_minor", b"reversed_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

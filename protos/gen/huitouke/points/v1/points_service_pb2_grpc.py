@@ -204,7 +204,9 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyBooks(self, request, context):
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger.
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -80,7 +80,10 @@ class PointsServiceStub:
     GetProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 @_typing.type_check_only
 class PointsServiceAsyncStub(PointsServiceStub):
@@ -134,7 +137,10 @@ class PointsServiceAsyncStub(PointsServiceStub):
     GetProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]  # type: ignore[assignment]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]  # type: ignore[assignment]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
     """PointsService keeps every member's points and stored value and is the only place that changes them.
@@ -257,6 +263,9 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.VerifyBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.VerifyBooksResponse, _abc.Awaitable[_points_service_pb2.VerifyBooksResponse]]:
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
+        """
 
 def add_PointsServiceServicer_to_server(servicer: PointsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
