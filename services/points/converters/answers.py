@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import events_pb2, hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
@@ -21,7 +22,9 @@ from services.points.domain.answers import (
     ReleaseAnswer,
     ReverseAnswer,
     SettleAnswer,
+    TakenBack,
     TopUpAnswer,
+    WarnAnswer,
 )
 
 RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
@@ -60,6 +63,13 @@ def to_balances(balances: Balances) -> purchase_pb2.Balances:
     message = purchase_pb2.Balances()
     _fill_balances(message, balances)
     return message
+
+
+def to_taken_back(taken: Sequence[TakenBack]) -> list[purchase_pb2.TakenBack]:
+    return [
+        purchase_pb2.TakenBack(rule_code=by.rule, points=by.points, funder=TO_FUNDER[by.funder])
+        for by in taken
+    ]
 
 
 def _fill_posted(message: purchase_pb2.Posted, posted: Posted) -> None:
@@ -120,6 +130,12 @@ def _reverse(answer: ReverseAnswer) -> pb.ReverseResponse:
         points_taken_back=answer.points_taken_back,
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
 
 
@@ -174,6 +190,11 @@ def _release(answer: ReleaseAnswer) -> hold_pb2.ReleaseHoldResponse:
     )
 
 
+def _warn(_answer: WarnAnswer) -> Empty:
+    """Only the job asks, and it has the events."""
+    return Empty()
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
@@ -183,4 +204,5 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     AuthorizeAnswer: _authorize,
     CaptureAnswer: _capture,
     ReleaseAnswer: _release,
+    WarnAnswer: _warn,
 }

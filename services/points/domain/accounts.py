@@ -45,6 +45,12 @@ class Account:
             return due
         return due + sum([lot.remaining - lot.held for lot in self.due_lots(now)])
 
+    def due_of(self, lot: Lot, now: datetime) -> int:
+        """How much of one of its lots has reached its end at `now` and is about to be taken out."""
+        if not lot.due(now):
+            return 0
+        return lot.free + sum([pin.amount for pin in self._timed_out_pins(now) if pin.lot is lot])
+
     def held_at(self, now: datetime) -> int:
         """What holds have set aside at `now`: those whose timeout has come have nothing."""
         return self.held - sum([pin.amount for pin in self._timed_out_pins(now)])

@@ -75,10 +75,11 @@ def _record(
 ) -> None:
     """Keep the capture as a posted checkout of its own id; its bill is what was captured.
 
-    Points count as the programme would take them at a till, rounded down to whole fen.
+    Points count as the programme would take them at a till, rounded up to whole fen: they are
+    never worth nothing.
     """
     captured = answer.captured
-    worth = captured.points * MINOR_PER_UNIT // programme.redemption.points_per_unit
+    worth = -(-captured.points * MINOR_PER_UNIT // programme.redemption.points_per_unit)
     posted = Posted(
         points_redeemed=captured.points,
         points_value_minor=worth,

@@ -16,7 +16,7 @@ from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.events import CheckoutPosted, Event
 from services.points.domain.holds import hold_to_post_with
 from services.points.domain.journal import Entry, open_entry
-from services.points.domain.pins import Parts, Pin
+from services.points.domain.pins import Amounts, Pin
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase, check_occurred_at
 from services.points.domain.records import Checkout, CheckoutState, PostedCheckout
@@ -45,7 +45,7 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
-    captured = Parts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
+    captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
     pins: list[Pin] = []
     if hold is not None:
         pins, expired = release_rest(books, member, hold, captured, now)

@@ -14,7 +14,8 @@ from services.points.domain.answers import (
     ReverseAnswer,
     TopUpAnswer,
 )
-from services.points.domain.pins import Parts
+from services.points.domain.assets import Asset
+from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
 
 
@@ -30,7 +31,7 @@ class CheckoutPosted(NamedTuple):
 
 
 class CheckoutReversed(NamedTuple):
-    """A posted purchase was undone."""
+    """A posted purchase was undone, by whole or by part."""
 
     member_id: UUID
     checkout_id: UUID
@@ -84,7 +85,7 @@ class HoldReleased(NamedTuple):
     hold_id: UUID
     checkout_id: UUID | None
     released_at: datetime
-    released: Parts
+    released: Amounts
     balances: Balances
 
 
@@ -95,7 +96,19 @@ class HoldExpired(NamedTuple):
     hold_id: UUID
     timeout_at: datetime
     expired_at: datetime
-    released: Parts
+    released: Amounts
+    balances: Balances
+
+
+class PointsExpiring(NamedTuple):
+    """A member is warned: `amount` of an asset expires soon; which warning it is, by its `days`."""
+
+    member_id: UUID
+    warned_at: datetime
+    asset: Asset
+    amount: int
+    expires_at: datetime
+    days: int
     balances: Balances
 
 
@@ -115,4 +128,5 @@ Event = (
     | HoldCaptured
     | HoldReleased
     | HoldExpired
+    | PointsExpiring
 )

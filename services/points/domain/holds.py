@@ -13,7 +13,7 @@ from services.points.domain.commands import AuthorizeHold, PostCheckout, Release
 from services.points.domain.dues import settle_due
 from services.points.domain.events import Event, HoldAuthorized
 from services.points.domain.journal import next_version
-from services.points.domain.pins import NOTHING, Hold, HoldState, Parts, Pin
+from services.points.domain.pins import NOTHING, Amounts, Hold, HoldState, Pin
 from services.points.domain.programme import SpendOrder
 from services.points.domain.records import CheckoutState
 from services.points.domain.resolving import release_hold
@@ -59,7 +59,7 @@ def authorize(
     if hold.checkout_id is not None:
         books.checkout_holds[hold.checkout_id] = hold
     books.changes.new_holds[hold.hold_id] = hold
-    next_version(member, now)
+    hold.version = next_version(member, now)
     answer = AuthorizeAnswer(hold.hold_id, now, timeout_at, parts, member.balances())
     events.append(
         HoldAuthorized(member.member_id, command.place, hold.checkout_id, command.currency, answer)
@@ -144,7 +144,7 @@ def _check_ids(books: Books, command: AuthorizeHold) -> None:
 
 def _parts_to_hold(
     member: Member, command: AuthorizeHold, spend_order: SpendOrder, now: datetime
-) -> Parts:
+) -> Amounts:
     available = member.points.available(now)
     if command.points > available:
         raise errors.insufficient_points(available)
@@ -152,10 +152,10 @@ def _parts_to_hold(
     if command.stored_value_minor > cash + bonus:
         raise errors.insufficient_stored_value(cash + bonus)
     split = split_stored_value(command.stored_value_minor, cash, bonus, spend_order)
-    return Parts(command.points, *split)
+    return Amounts(command.points, *split)
 
 
-def _pin(books: Books, member: Member, parts: Parts) -> list[Pin]:
+def _pin(books: Books, member: Member, parts: Amounts) -> list[Pin]:
     pins = []
     for account in member.accounts():
         if amount := parts.of(account.asset):

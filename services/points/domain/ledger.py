@@ -23,12 +23,14 @@ from services.points.domain.commands import (
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
 from services.points.domain.holds import authorize, release
 from services.points.domain.reversals import reverse
 from services.points.domain.top_ups import top_up
+from services.points.domain.warnings import warn
 
 
 def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Event]:
@@ -63,4 +65,5 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     AuthorizeHold: authorize,
     CaptureHold: capture,
     ReleaseHold: release,
+    WarnExpiring: warn,
 }

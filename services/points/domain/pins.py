@@ -30,7 +30,7 @@ class Pin(NamedTuple):
     amount: int
 
 
-class Parts(NamedTuple):
+class Amounts(NamedTuple):
     """Points and the two parts of stored value (fen): what a hold has, captures or gives back."""
 
     points: int = 0
@@ -46,16 +46,16 @@ class Parts(NamedTuple):
             return self.points
         return self.cash_minor if asset is Asset.CASH else self.bonus_minor
 
-    def without(self, taken: Parts) -> Parts:
+    def without(self, taken: Amounts) -> Amounts:
         """What is left when `taken`, which is no more of anything, is gone."""
-        return Parts(
+        return Amounts(
             self.points - taken.points,
             self.cash_minor - taken.cash_minor,
             self.bonus_minor - taken.bonus_minor,
         )
 
 
-NOTHING = Parts()
+NOTHING = Amounts()
 
 
 @dataclass(slots=True, eq=False)
@@ -66,20 +66,23 @@ class Hold:
     `timeout_at` when a direct one ends by itself: it has one of both, but neither where it was
     released before it was authorised; then `authorized_at` is None too. `pins`, by asset and in
     spend order, are there while it is open; None where they were not loaded, since nothing that
-    the batch does can resolve it. `merchant_id` is whose till authorised it.
+    the batch does can resolve it. `merchant_id` is whose till authorised it;
+    `version` and `resolved_version` are those of the events that told of its beginning and end.
     """
 
     hold_id: UUID
     member_id: UUID
     state: HoldState
     currency: str = ""
-    held: Parts = NOTHING
+    held: Amounts = NOTHING
     checkout_id: UUID | None = None
     authorized_at: datetime | None = None
     timeout_at: datetime | None = None
     pins: list[Pin] | None = field(default_factory=list)
     resolved_at: datetime | None = None
-    captured: Parts = NOTHING
+    captured: Amounts = NOTHING
+    version: int | None = None
+    resolved_version: int | None = None
     merchant_id: UUID | None = None
 
     def timed_out(self, now: datetime) -> bool:
@@ -98,7 +101,7 @@ class Hold:
         return self.pins
 
 
-def parts_to_capture(hold: Hold, points: int, stored_value_minor: int) -> Parts:
+def parts_to_capture(hold: Hold, points: int, stored_value_minor: int) -> Amounts:
     """What capturing takes: CASH and BONUS as the hold has them, by largest remainder.
 
     The odd fen of equal remainders comes from CASH. Refuses CAPTURE_EXCEEDS_HOLD.
@@ -107,4 +110,4 @@ def parts_to_capture(hold: Hold, points: int, stored_value_minor: int) -> Parts:
     if points > held.points or stored_value_minor > held.stored_value_minor:
         raise errors.capture_exceeds_hold(held.points, held.stored_value_minor)
     cash, bonus = allocate(stored_value_minor, (held.cash_minor, held.bonus_minor))
-    return Parts(points, cash, bonus)
+    return Amounts(points, cash, bonus)

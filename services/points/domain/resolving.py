@@ -11,7 +11,7 @@ from services.points.domain.books import Books
 from services.points.domain.events import Event, HoldExpired, HoldReleased
 from services.points.domain.expiry import expire_due
 from services.points.domain.journal import Entry, next_version
-from services.points.domain.pins import NOTHING, Hold, HoldState, Parts, Pin
+from services.points.domain.pins import Amounts, Hold, HoldState, Pin
 
 _SPENT_AGAINST = {
     Asset.POINTS: House.REDEEMED,
@@ -21,7 +21,7 @@ _SPENT_AGAINST = {
 
 
 def release_rest(
-    books: Books, member: Member, hold: Hold, captured: Parts, now: datetime
+    books: Books, member: Member, hold: Hold, captured: Amounts, now: datetime
 ) -> tuple[list[Pin], list[Event]]:
     """Divide a hold's pins, soonest expiry first, into what is captured and what is not.
 
@@ -42,7 +42,7 @@ def release_rest(
 
 
 def spend_pins(
-    books: Books, member: Member, entry: Entry, hold: Hold, captured: Parts, pins: Sequence[Pin]
+    books: Books, member: Member, entry: Entry, hold: Hold, captured: Amounts, pins: Sequence[Pin]
 ) -> None:
     """Post what was captured, lot by lot, and close the hold."""
     for lot, amount in pins:
@@ -50,14 +50,14 @@ def spend_pins(
         account.take_pinned(lot, amount)
         entry.post(account, -amount, _SPENT_AGAINST[lot.asset], lot)
         books.changes.touch(member, lot)
-    close_hold(books, member, hold, HoldState.CAPTURED, entry.posted_at, captured)
+    hold.captured = captured
+    close_hold(books, member, hold, HoldState.CAPTURED, entry.posted_at, entry.version)
 
 
 def release_hold(books: Books, member: Member, hold: Hold, now: datetime) -> list[Event]:
     """Give all of an open hold back; what lay in expired lots expires as its own entry."""
     _unpin(books, member, hold.pinned())
-    close_hold(books, member, hold, HoldState.RELEASED, now)
-    next_version(member, now)
+    close_hold(books, member, hold, HoldState.RELEASED, now, next_version(member, now))
     released = HoldReleased(
         member.member_id, hold.hold_id, hold.checkout_id, now, hold.held, member.balances()
     )
@@ -79,8 +79,8 @@ def expire_holds(books: Books, member: Member, now: datetime) -> list[HoldExpire
     events = []
     for timeout_at, _, hold in sorted(timed_out, key=lambda each: each[:2]):
         _unpin(books, member, hold.pinned())
-        close_hold(books, member, hold, HoldState.EXPIRED, timeout_at)
-        next_version(member, now)
+        version = next_version(member, now)
+        close_hold(books, member, hold, HoldState.EXPIRED, timeout_at, version)
         events.append(
             HoldExpired(
                 member.member_id, hold.hold_id, timeout_at, now, hold.held, member.balances()
@@ -95,11 +95,12 @@ def close_hold(
     hold: Hold,
     state: HoldState,
     resolved_at: datetime,
-    captured: Parts = NOTHING,
+    version: int,
 ) -> None:
-    """Give the hold its one end; its pins have been given back or spent."""
+    """Give the hold its one end, told by the event of `version`; its pins are gone."""
     assert hold.state is HoldState.OPEN, "a hold resolves once"
-    hold.state, hold.resolved_at, hold.captured, hold.pins = state, resolved_at, captured, []
+    hold.state, hold.resolved_at, hold.resolved_version = state, resolved_at, version
+    hold.pins = []
     del member.holds[hold.hold_id]
     if hold.checkout_id is not None:
         del books.checkout_holds[hold.checkout_id]

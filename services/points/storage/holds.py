@@ -19,7 +19,7 @@ from services.points.domain.commands import (
     PostCheckout,
     ReleaseHold,
 )
-from services.points.domain.pins import Hold, HoldState, Parts, Pin
+from services.points.domain.pins import Amounts, Hold, HoldState, Pin
 from services.points.storage import tables
 
 _COLUMNS = (
@@ -153,13 +153,13 @@ def _hold(row: sets.Row) -> Hold:
         row[1],
         HoldState(row[2]),
         row[3],
-        Parts(row[4], row[5], row[6]),
+        Amounts(row[4], row[5], row[6]),
         row[7],
         row[8],
         row[9],
         pins=None,
         resolved_at=row[10],
-        captured=Parts(row[11], row[12], row[13]),
+        captured=Amounts(row[11], row[12], row[13]),
         merchant_id=row[14],
     )
 
@@ -199,7 +199,7 @@ def _pin_numbers(
 
 
 def _end(hold: Hold) -> Sequence[object]:
-    return (hold.state, hold.resolved_at, *hold.captured)
+    return (hold.state, hold.resolved_at, hold.resolved_version, *hold.captured)
 
 
 def _row(hold: Hold) -> Sequence[object]:
@@ -212,6 +212,7 @@ def _row(hold: Hold) -> Sequence[object]:
         *hold.held,
         hold.authorized_at,
         hold.timeout_at,
+        hold.version,
         *_end(hold),
     )
 

@@ -103,6 +103,18 @@ CHECKOUT_HOLDS: TableColumns = {
     "bonus_held_after_minor": "bigint",
 }
 """Written only of captures and where something was held after."""
+RETURNED: TableColumns = {
+    "reversed_minor": "bigint",
+    "points_restored": "bigint",
+    "points_value_restored_minor": "bigint",
+    "cash_restored_minor": "bigint",
+    "bonus_restored_minor": "bigint",
+}
+REVERSED_CHECKOUTS: TableColumns = {
+    "state": "checkout_state",
+    "resolved_at": "timestamptz",
+    **RETURNED,
+}
 FENCES: TableColumns = {
     "checkout_id": "uuid",
     "member_id": "uuid",
@@ -117,9 +129,12 @@ REVERSALS: TableColumns = {
     "version": "bigint",
     "reversed_at": "timestamptz",
     **PLACE,
+    "amount_minor": "bigint",
+    "points_value_minor": "bigint",
     "points_restored": "bigint",
     "cash_restored_minor": "bigint",
     "bonus_restored_minor": "bigint",
+    "money_minor": "bigint",
     "points_taken_back": "bigint",
     "debt_recorded": "bigint",
 }
@@ -140,6 +155,7 @@ TOP_UPS: TableColumns = {
 HOLD_END: TableColumns = {
     "state": "hold_state",
     "resolved_at": "timestamptz",
+    "resolved_version": "bigint",
     "points_captured": "bigint",
     "cash_captured_minor": "bigint",
     "bonus_captured_minor": "bigint",
@@ -155,6 +171,7 @@ HOLDS: TableColumns = {
     "bonus_minor": "bigint",
     "authorized_at": "timestamptz",
     "timeout_at": "timestamptz",
+    "version": "bigint",
     **HOLD_END,
 }
 HOLD_LOTS: TableColumns = {
@@ -162,6 +179,13 @@ HOLD_LOTS: TableColumns = {
     "hold_id": "uuid",
     "lot_number": "integer",
     "amount": "bigint",
+}
+
+EXPIRY_WARNINGS: TableColumns = {
+    "member_id": "uuid",
+    "asset": "asset",
+    "last_day": "date",
+    "days": "smallint",
 }
 
 PROGRAMMES: TableColumns = {

@@ -81,7 +81,7 @@ class Guests:
         member = self._random.choice(list(self._memory.books.members))
         kind = self._random.choices(
             ["post", "stay", "top up", "reverse", "cancel", "expire", "hold", "use hold"],
-            [60, 8, 6, 14, 6, 2, 14, 12],
+            [60, 8, 6, 20, 6, 2, 14, 12],
         )[0]
         if kind == "hold":
             return self._hold(member)
@@ -99,7 +99,8 @@ class Guests:
         member, checkout = self._one_of_the_last(member)
         if kind == "cancel":
             return CancelPost(member, checkout)
-        return ReverseCheckout(member, checkout, uuid4(), PLACE)
+        part = self._random.choice([None, 1, 777, 5_000, 20_000, 60_000])
+        return ReverseCheckout(member, checkout, uuid4(), PLACE, part)
 
     def _post(self, member: UUID) -> PostCheckout:
         known = self._memory.books.members[member]

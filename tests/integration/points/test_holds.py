@@ -13,7 +13,8 @@ from huitouke.points.v1 import entry_pb2, events_pb2, hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from chassis.clock import ManualClock
-from services.points.jobs import ExpiryJob
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job
 from tests.integration.points.conftest import Serve
 from tests.integration.points.requests import (
     authorize,
@@ -202,7 +203,7 @@ def test_a_timeout_is_exact_for_reads_quotes_and_captures_and_the_job_notes_it(
             assert refusal.metadata["timeout_at"] == clock.now().isoformat()
             assert (await read(caller, member)).balances.member_version == 4
 
-            job = ExpiryJob(points.application.reads, points.application.executor, clock)
+            job = Job(EXPIRING, points.application.reads, points.application.executor, clock)
             assert await job.run_once() == 1
             assert await job.run_once() == 0
             clock.advance(timedelta(seconds=30))
@@ -228,7 +229,7 @@ def test_a_held_lot_that_expires_stays_spendable_by_its_hold_over_its_months_end
             request = authorize(member, hold_id, 400, 11_000, checkout_id=checkout)
             await caller.call("AuthorizeHold", request)
             clock.advance(timedelta(days=800))
-            job = ExpiryJob(points.application.reads, points.application.executor, clock)
+            job = Job(EXPIRING, points.application.reads, points.application.executor, clock)
             assert await job.run_once() == 1
             found = await read(caller, member)
             assert (found.balances.points, found.available.points) == (400, 0)

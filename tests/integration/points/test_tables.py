@@ -11,12 +11,18 @@ WRITTEN = {
     "members": {**tables.MEMBERS, **tables.MEMBER_HOLDS},
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.CHECKOUT_HOLDS, **tables.FENCES},
+    "checkouts": {
+        **tables.CHECKOUTS,
+        **tables.CHECKOUT_HOLDS,
+        **tables.FENCES,
+        **tables.RETURNED,
+    },
     "holds": tables.HOLDS,
     "hold_lots": tables.HOLD_LOTS,
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
+    "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -59,6 +59,12 @@ steps = st.one_of(
     st.tuples(st.just("post again"), st.integers(0, 50)),
     st.tuples(st.just("reverse"), st.integers(0, 50)),
     st.tuples(st.just("reverse"), st.sampled_from([-1, -1, -2])),
+    st.tuples(st.just("reverse part"), st.integers(0, 50), st.integers(1, 1_200)),
+    st.tuples(
+        st.just("reverse part"),
+        st.sampled_from([-1, -2]),
+        st.sampled_from([1, 7, 333, 500, 999, 1_000]),
+    ),
     st.tuples(st.just("cancel"), st.integers(0, 50)),
     st.tuples(st.just("spend all")),
     st.tuples(st.just("expire")),
@@ -107,10 +113,14 @@ def _filled_in(naive: NaiveLedger, world: World, step: tuple) -> tuple:  # type:
             return "post", key, max(points, 100), points, 0, None
         case "post again", one_of:
             return "post", one_of % (key + 1), 10_000, 0, 0, None
-        case "reverse", -2:
-            return "reverse", ("hold", max(0, len(naive.holds) - 1))
-        case ("reverse" | "cancel") as what, one_of:
-            return what, one_of % (key + 1) if one_of >= 0 else max(0, key - 1)
+        case "reverse", one_of:
+            return "reverse", _one_of(naive, one_of), None
+        case "reverse part", one_of, thousandths:
+            known = naive.checkouts.get(_one_of(naive, one_of))
+            bill = known.bill if known else 1_000
+            return "reverse", _one_of(naive, one_of), max(1, bill * thousandths // 1000)
+        case "cancel", one_of:
+            return "cancel", _one_of(naive, one_of)
         case _:
             return _hold_filled_in(naive, world, step)
 
@@ -157,6 +167,14 @@ def _of_held(naive: NaiveLedger, key: int, points: int, stored: int) -> tuple[in
     return hold.has("POINTS") * points // 1000, value * stored // 1000
 
 
+def _one_of(naive: NaiveLedger, drawn: int) -> object:
+    """A checkout known or just unknown; the last one for -1, the last hold for -2."""
+    if drawn == -2:
+        return "hold", max(0, len(naive.holds) - 1)
+    key = len(naive.checkouts)
+    return drawn % (key + 1) if drawn >= 0 else max(0, key - 1)
+
+
 def _naively(naive: NaiveLedger, world: World, step: tuple) -> object:  # type: ignore[type-arg]
     now = world.now
     match step:
@@ -173,8 +191,9 @@ def _naively(naive: NaiveLedger, world: World, step: tuple) -> object:  # type: 
             return naive.release(key, now)
         case "post late", key, bill, days:
             return naive.post(key, bill, 0, 0, now, now - timedelta(days=days))
-        case "reverse", key:
-            return naive.reverse(key, now)
+        case "reverse", key, amount:
+            done = naive.reverse(key, amount, now)
+            return (*done.back.values(), done.left, done.taken, done.owed)
         case "cancel", key:
             return naive.cancel(key, now)
         case _:
@@ -208,11 +227,20 @@ def _really(world: World, number: int, step: tuple) -> object:  # type: ignore[t
             stay = Stay(Channel.DIRECT, "", 1)
             bought = purchase(member, bill, occurred_at=now - timedelta(days=days), stay=stay)
             return world.do(PostCheckout(_id("checkout", key), bought)).posted.points_earned
-        case "reverse", key:
+        case "reverse", key, amount:
             reversal = _id("reversal", number)
             of = _id(*key) if isinstance(key, tuple) else _id("checkout", key)
-            done = world.do(ReverseCheckout(member, of, reversal, PLACE))
-            return done.points_taken_back, done.debt_recorded
+            done = world.do(ReverseCheckout(member, of, reversal, PLACE, amount))
+            assert done.points_restored == done.points_value_minor
+            return (
+                done.points_restored,
+                done.cash_restored_minor,
+                done.bonus_restored_minor,
+                done.money_minor,
+                done.left_minor,
+                done.points_taken_back,
+                done.debt_recorded,
+            )
         case "cancel", key:
             return world.do(CancelPost(member, _id("checkout", key))).posted is None
         case _:

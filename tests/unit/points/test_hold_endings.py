@@ -23,7 +23,7 @@ from services.points.domain.events import (
 )
 from services.points.domain.holds import OPEN_HOLDS_MAX
 from services.points.domain.ledger import balances_at
-from services.points.domain.pins import Hold, HoldState, Parts
+from services.points.domain.pins import Amounts, Hold, HoldState
 from services.points.domain.programme import SpendOrder, StoredValueTerms
 from tests.unit.points.holding import (
     QUARTER,
@@ -159,7 +159,7 @@ def test_releasing_a_hold_never_seen_leaves_a_tombstone_for_the_late_authorisati
     world = rich()
     hold_id = uuid4()
     answer = world.do(ReleaseHold(world.member_id, hold_id))
-    assert (answer.released, answer.balances.member_version) == (Parts(), 2)
+    assert (answer.released, answer.balances.member_version) == (Amounts(), 2)
     assert not world.events
     assert world.refusal(authorize(world, 1, hold_id=hold_id)).reason == "HOLD_RELEASED"
     assert world.refusal(ReleaseHold(world.member_id, hold_id)).reason == "HOLD_RELEASED"
@@ -181,7 +181,7 @@ def test_cancelling_a_checkout_releases_its_hold_and_refuses_a_late_one() -> Non
 def test_holds_of_others_are_not_found_and_their_ids_are_taken() -> None:
     world = rich()
     hold_id = uuid4()
-    world.books.holds[hold_id] = Hold(hold_id, uuid4(), HoldState.OPEN, "CNY", Parts(5), uuid4())
+    world.books.holds[hold_id] = Hold(hold_id, uuid4(), HoldState.OPEN, "CNY", Amounts(5), uuid4())
     attempts: list[Command] = [
         capture(world, hold_id, points=1),
         ReleaseHold(world.member_id, hold_id),

@@ -21,7 +21,7 @@ from services.points.domain.events import (
     HoldReleased,
     ValueExpired,
 )
-from services.points.domain.pins import Hold, HoldState, Parts, parts_to_capture
+from services.points.domain.pins import Amounts, Hold, HoldState, parts_to_capture
 from services.points.domain.programme import SpendOrder, StoredValueTerms
 from tests.unit.points.holding import (
     TWO_YEARS,
@@ -39,7 +39,7 @@ from tests.unit.points.worlds import TERMS, World, programme
 def test_what_is_held_stays_in_the_balance_but_nothing_else_can_spend_it() -> None:
     world = rich()
     answer = world.do(authorize(world, points=700, stored=55_000))
-    assert answer.held == Parts(700, 50_000, 5_000)
+    assert answer.held == Amounts(700, 50_000, 5_000)
     balances = answer.balances
     assert (balances.points, balances.cash_minor, balances.bonus_minor) == (1_000, 100_000, 10_000)
     assert (balances.points_held, balances.cash_held_minor, balances.bonus_held_minor) == (
@@ -61,13 +61,13 @@ def test_what_is_held_stays_in_the_balance_but_nothing_else_can_spend_it() -> No
 @pytest.mark.parametrize(
     ("order", "parts"),
     [
-        (SpendOrder.PROPORTIONAL, Parts(0, 10_001, 1_000)),
-        (SpendOrder.CASH_FIRST, Parts(0, 11_001, 0)),
-        (SpendOrder.BONUS_FIRST, Parts(0, 1_001, 10_000)),
+        (SpendOrder.PROPORTIONAL, Amounts(0, 10_001, 1_000)),
+        (SpendOrder.CASH_FIRST, Amounts(0, 11_001, 0)),
+        (SpendOrder.BONUS_FIRST, Amounts(0, 1_001, 10_000)),
     ],
 )
 def test_stored_value_is_divided_by_the_spend_order_of_the_authorisation(
-    order: SpendOrder, parts: Parts
+    order: SpendOrder, parts: Amounts
 ) -> None:
     world = World(programme(terms=StoredValueTerms(TERMS.top_up_tiers, 500_000, 500_000, order, 0)))
     top_up(world, 100_000)
@@ -78,8 +78,8 @@ def test_a_capture_takes_cash_and_bonus_as_the_hold_has_them_and_earns_nothing()
     world = rich()
     hold_id = hold(world, points=500, stored=22_000)
     answer = world.do(capture(world, hold_id, points=200, stored=11_005))
-    assert answer.captured == Parts(200, 10_005, 1_000)
-    assert answer.released == Parts(300, 9_995, 1_000)
+    assert answer.captured == Amounts(200, 10_005, 1_000)
+    assert answer.released == Amounts(300, 9_995, 1_000)
     entry = world.entries[-1]
     assert (entry.kind, entry.reference_id) == (EntryKind.CAPTURE, hold_id)
     assert [(each.asset, each.house, each.amount) for each in entry.postings] == [
@@ -97,7 +97,7 @@ def test_capturing_everything_in_parts_or_whole_never_takes_more_than_is_held(
     cash: int, bonus: int, data: st.DataObject
 ) -> None:
     amount = data.draw(st.integers(0, cash + bonus))
-    one = Hold(uuid4(), uuid4(), HoldState.OPEN, "CNY", Parts(0, cash, bonus))
+    one = Hold(uuid4(), uuid4(), HoldState.OPEN, "CNY", Amounts(0, cash, bonus))
     if not amount:
         return
     parts = parts_to_capture(one, 0, amount)
@@ -163,7 +163,7 @@ def test_what_a_release_gives_back_to_an_expired_lot_expires_at_once_as_its_own_
     hold_id = hold(world, points=600, stored=11_000, checkout_id=uuid4())
     world.now += TWO_YEARS
     answer = world.do(ReleaseHold(world.member_id, hold_id))
-    assert answer.released == Parts(600, 10_000, 1_000)
+    assert answer.released == Amounts(600, 10_000, 1_000)
     first, released, rest = world.events[-3:]
     assert isinstance(first, ValueExpired)
     assert (first.points, first.bonus_minor) == (400, 9_000)

@@ -96,6 +96,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
     ERROR_REASON_CHECKOUT_HAS_HOLD: _ErrorReason.ValueType  # 38
     """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+    ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
+    """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
+    """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -176,4 +180,8 @@ ERROR_REASON_TOO_MANY_HOLDS: ErrorReason.ValueType  # 37
 """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
 ERROR_REASON_CHECKOUT_HAS_HOLD: ErrorReason.ValueType  # 38
 """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
+"""The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
+"""Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -22,6 +22,8 @@ CREATE TABLE holds (
     authorized_at timestamptz,
     timeout_at timestamptz,
     resolved_at timestamptz,
+    version bigint,
+    resolved_version bigint,
     points_captured bigint NOT NULL,
     cash_captured_minor bigint NOT NULL,
     bonus_captured_minor bigint NOT NULL,
@@ -37,6 +39,10 @@ CREATE TABLE holds (
              ELSE (checkout_id IS NULL) <> (timeout_at IS NULL) END
     ),
     CONSTRAINT holds_open_or_resolved CHECK ((state = 'OPEN') = (resolved_at IS NULL)),
+    CONSTRAINT holds_told CHECK (
+        (authorized_at IS NULL) = (version IS NULL)
+        AND (version IS NULL OR state = 'OPEN') = (resolved_version IS NULL)
+    ),
     CONSTRAINT holds_captured_within CHECK (
         points_captured BETWEEN 0 AND points
         AND cash_captured_minor BETWEEN 0 AND cash_minor
