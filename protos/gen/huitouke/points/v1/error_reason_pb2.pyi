@@ -78,6 +78,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
+    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -140,4 +142,6 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
+"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
