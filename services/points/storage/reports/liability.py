@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from services.points.domain import errors
 from services.points.domain.assets import Asset, Funder, House
 from services.points.domain.breakage import Cohort, Flow
+from services.points.domain.calendar import month_of
 from services.points.domain.liability import Figures, Liability, LotGroup, Source
 from services.points.domain.programme import Programmes
 from services.points.storage.programmes import read_newer
@@ -33,9 +34,8 @@ _SPENT: Final = "('REDEEMED', 'SETTLEMENT')"
 
 
 def _month(instant: str) -> str:
-    """SQL for the month of an instant, since the year 0, in the report's zone."""
-    local = f"{instant} AT TIME ZONE %(zone)s"
-    return f"(extract(year FROM {local}) * 12 + extract(month FROM {local}) - 1)::int"
+    """SQL for the first instant of the month of an instant, in the report's zone."""
+    return f"date_trunc('month', {instant}, %(zone)s)"
 
 
 def _shared(figure: str) -> str:
@@ -80,7 +80,7 @@ WITH moved AS (
            {_shared("redeemed")}, {_shared("expired")}, {_shared("outstanding")}
     FROM weighed WHERE sources > 1 WINDOW lot AS (PARTITION BY member_id, lot_number)
 )
-SELECT shared.asset::text, house::text, funder::text, merchant_id, rule,
+SELECT shared.asset, house, funder, merchant_id, rule,
        {_month("earned_at")}, {_month("(expires_at - interval '1 microsecond')")},
        sum(earned)::bigint, sum(redeemed)::bigint, sum(shared.expired)::bigint,
        sum(outstanding)::bigint,
@@ -90,7 +90,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 
 _FLOWS: Final = f"""
-SELECT postings.asset::text, {_month("earned_at")},
+SELECT postings.asset, {_month("earned_at")},
        {_month("(expires_at - interval '1 microsecond')")}, {_month("posted_at")},
        coalesce(sum(postings.amount) FILTER (
            WHERE house NOT IN {_SPENT} AND house <> 'EXPIRED' AND postings.amount > 0), 0)::bigint,
@@ -135,7 +135,7 @@ def liability(
 def _check_zone(driver: Driver, zone: ZoneInfo) -> None:
     """Python and PostgreSQL carry the zones each in an edition of its own."""
     try:
-        driver.execute("SELECT now() AT TIME ZONE %s", (zone.key,))
+        driver.execute("SELECT date_trunc('month', now(), %s)", (zone.key,))
     except psycopg.errors.InvalidParameterValue:
         raise errors.invalid_field(
             "time_zone", "must be an IANA time zone that the database knows, Asia/Shanghai say"
@@ -147,14 +147,20 @@ def _add_lots(driver: Driver, parameters: dict[str, Any], found: Liability) -> N
         asset, house, funder, merchant_id, rule, earned_month, expiry_month,
         earned, redeemed, expired, outstanding, due,
     ) in driver.execute(_LOTS, parameters):  # fmt: skip
-        source = Source(House(house), Funder(funder) if funder else None, merchant_id)
-        figures = Figures(earned, redeemed, expired, outstanding)
         found.assets[Asset(asset)].add(
-            LotGroup(Asset(asset), source, rule, earned_month, expiry_month, figures, due)
+            LotGroup(
+                Asset(asset),
+                Source(House(house), Funder(funder) if funder else None, merchant_id),
+                rule,
+                month_of(earned_month, found.zone),
+                month_of(expiry_month, found.zone) if expiry_month else None,
+                Figures(earned, redeemed, expired, outstanding),
+                due,
+            )
         )
 
 
 def _add_flows(driver: Driver, parameters: dict[str, Any], found: Liability) -> None:
     for asset, earned_month, expiry_month, month, *moved in driver.execute(_FLOWS, parameters):
-        cohort = Cohort(earned_month, expiry_month)
-        found.assets[Asset(asset)].add_flow(cohort, month, Flow(*moved))
+        cohort = Cohort(month_of(earned_month, found.zone), month_of(expiry_month, found.zone))
+        found.assets[Asset(asset)].add_flow(cohort, month_of(month, found.zone), Flow(*moved))

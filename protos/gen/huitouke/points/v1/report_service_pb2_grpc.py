@@ -29,7 +29,7 @@ class ReportServiceStub:
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 
@@ -60,7 +60,7 @@ class ReportServiceServicer:
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 
@@ -117,7 +117,7 @@ class ReportService:
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 

@@ -30,7 +30,7 @@ class ReportServiceStub:
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 
@@ -54,7 +54,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 
@@ -74,7 +74,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     """ReportService answers from the postings alone. Everything here only reads; retry freely. Each call needs a deadline.
 
     GetLiabilityReport and GetTrialBalance look at the whole ledger, a range of members at a time, in one snapshot, and block no
-    writer: about half a minute for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
+    writer: minutes for ten million postings. An instant asked for must not lie in the future (PERIOD_INVALID); one of
     the last minute may still miss what is being committed.
     """
 
