@@ -33,7 +33,9 @@ from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
 from services.points.domain.publishing import Shelf, publish
 from services.points.domain.verification import Looked
-from services.points.jobs import ExpiryJob
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job, Walk
+from services.points.jobs.warning import warning_walk
 from services.points.servicers.points_service import PointsServicer
 from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
@@ -58,6 +60,11 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Reverse": {"gateway", "operator"},
     f"{_SERVICE}/TopUp": {"gateway", "operator"},
     f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
+    f"{_SERVICE}/AuthorizeHold": {"gateway", "operator"},
+    f"{_SERVICE}/CaptureHold": {"gateway", "operator"},
+    f"{_SERVICE}/ReleaseHold": {"gateway", "operator"},
+    f"{_SERVICE}/GetHold": {"gateway", "operator"},
+    f"{_SERVICE}/ListOpenHolds": {"gateway", "operator"},
     f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
     f"{_SERVICE}/ListEntries": {"gateway", "operator"},
     f"{_SERVICE}/PublishProgramme": {"operator"},
@@ -197,24 +204,35 @@ async def serve(settings: PointsSettings, process: Process) -> None:
     application.close()
 
 
+def walks(settings: PointsSettings) -> list[tuple[Walk, float]]:
+    """Every walk of the work role, with the seconds between two runs of it."""
+    return [
+        (EXPIRING, settings.expiry_interval_seconds),
+        (warning_walk(settings.calendar_time_zone), settings.warning_interval_seconds),
+    ]
+
+
 async def work(settings: PointsSettings, process: Process) -> None:
-    """Expire what is due for idle members, again and again until asked to stop."""
+    """Do what time asks for, walk by walk, again and again until asked to stop."""
     url = settings.database_url.get_secret_value()
     engine = create_engine(
         url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True
     )
+    clock = SystemClock()
     reads = Reads(engine, threads=1)
-    executor = ledger_executor(engine, SystemClock())
+    executor = ledger_executor(engine, clock)
     executor.start()
-    job = ExpiryJob(reads, executor, SystemClock())
     stopping = asyncio.Event()
-    running = asyncio.create_task(job.run(settings.expiry_interval_seconds, stopping))
+    running = [
+        asyncio.create_task(Job(walk, reads, executor, clock).run(seconds, stopping))
+        for walk, seconds in walks(settings)
+    ]
     await asyncio.wait(
-        {running, asyncio.create_task(process.stopping.wait())},
+        {*running, asyncio.create_task(process.stopping.wait())},
         return_when=asyncio.FIRST_COMPLETED,
     )
     stopping.set()
-    await running
+    await asyncio.gather(*running)
     executor.stop()
     reads.close()
     engine.dispose()

@@ -14,13 +14,18 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_balances
-from services.points.converters.values import to_stamp
+from services.points.converters.answers import to_balances, to_taken_back
+from services.points.converters.values import TO_ASSET, to_stamp
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
     CheckoutPosted,
     CheckoutReversed,
     Event,
+    HoldAuthorized,
+    HoldCaptured,
+    HoldExpired,
+    HoldReleased,
+    PointsExpiring,
     ProgrammePublished,
     StoredValueToppedUp,
     ValueExpired,
@@ -59,6 +64,10 @@ def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
 
 
+def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _expiring(event), event.balances, event.warned_at)
+
+
 def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
     message = events_pb2.CheckoutPosted()
     message.member_id = str(event.member_id)
@@ -68,6 +77,8 @@ def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.Chec
     message.currency = event.currency
     message.bill_minor = event.bill_minor
     message.posted.CopyFrom(response.posted)
+    if event.hold_id is not None:
+        message.hold_id = str(event.hold_id)
     return message
 
 
@@ -106,6 +117,18 @@ def _expired(event: ValueExpired) -> events_pb2.ValueExpired:
     )
 
 
+def _expiring(event: PointsExpiring) -> events_pb2.PointsExpiring:
+    return events_pb2.PointsExpiring(
+        member_id=str(event.member_id),
+        warned_at=to_stamp(event.warned_at),
+        asset=TO_ASSET[event.asset],
+        amount=event.amount,
+        expires_at=to_stamp(event.expires_at),
+        days=event.days,
+        balances=to_balances(event.balances),
+    )
+
+
 def _topped_up(event: StoredValueToppedUp) -> events_pb2.StoredValueToppedUp:
     answer = event.answer
     return events_pb2.StoredValueToppedUp(
@@ -135,7 +158,78 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
         currency=event.currency,
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
+
+
+def _hold_authorized(event: HoldAuthorized, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldAuthorized(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        authorized_at=to_stamp(answer.authorized_at),
+        timeout_at=to_stamp(answer.timeout_at) if answer.timeout_at else None,
+        checkout_id=str(event.checkout_id or ""),
+        currency=event.currency,
+        points=answer.held.points,
+        cash_minor=answer.held.cash_minor,
+        bonus_minor=answer.held.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.authorized_at)
+
+
+def _hold_captured(event: HoldCaptured, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldCaptured(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        captured_at=to_stamp(answer.captured_at),
+        currency=event.currency,
+        points_captured=answer.captured.points,
+        cash_captured_minor=answer.captured.cash_minor,
+        bonus_captured_minor=answer.captured.bonus_minor,
+        points_released=answer.released.points,
+        cash_released_minor=answer.released.cash_minor,
+        bonus_released_minor=answer.released.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.captured_at)
+
+
+def _hold_released(event: HoldReleased, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldReleased(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        released_at=to_stamp(event.released_at),
+        checkout_id=str(event.checkout_id or ""),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.released_at)
+
+
+def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldExpired(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        timeout_at=to_stamp(event.timeout_at),
+        expired_at=to_stamp(event.expired_at),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.expired_at)
 
 
 def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
@@ -157,4 +251,9 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutReversed: _checkout_reversed,
     StoredValueToppedUp: _stored_value_topped_up,
     ValueExpired: _value_expired,
+    HoldAuthorized: _hold_authorized,
+    HoldCaptured: _hold_captured,
+    HoldReleased: _hold_released,
+    HoldExpired: _hold_expired,
+    PointsExpiring: _points_expiring,
 }

@@ -26,6 +26,8 @@ def to_verification(found: Verification) -> pb.VerifyBooksResponse:
         checkouts_posted=found.checkouts_posted,
         checkouts_reversed=found.checkouts_reversed,
         checkouts_cancelled=found.checkouts_cancelled,
+        reversals=found.reversals,
+        reversed_minor=found.reversed_minor,
         differences=[_difference(each) for each in found.differences[:DIFFERENCES_ANSWERED_MAX]],
         differences_found=found.differences_found,
     )
@@ -47,6 +49,7 @@ def to_json(found: Verification) -> str:
                     "member_postings": totals.member_postings,
                     "open_lots": totals.open_lots,
                     "debt": totals.debt,
+                    "held": totals.held,
                     "house_totals": dict(_houses(totals)),
                 }
                 for totals in found.assets
@@ -118,6 +121,7 @@ def _totals(totals: AssetTotals) -> entry_pb2.AssetBooks:
         ],
         members_differing=len(totals.differing),
         debt=totals.debt,
+        held=totals.held,
     )
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.accounts import Balances
+from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
+from services.points.domain.pins import Amounts
 
 
 class Posted(NamedTuple):
@@ -43,8 +45,20 @@ class CancelAnswer(NamedTuple):
     cancelled_at: datetime | None
 
 
+class TakenBack(NamedTuple):
+    """Points of one rule that a reversal took back, those now owed included."""
+
+    rule: str
+    points: int
+    funder: Funder
+
+
 class ReverseAnswer(NamedTuple):
-    """A reversed checkout; restored amounts include what expired at once."""
+    """A checkout reversed by whole or by part; restored amounts include what expired at once.
+
+    `amount_minor` is the sum of the worth of the points, CASH, BONUS and `money_minor`, which goes
+    back outside the suite. `whole`: nothing of the bill is left to be reversed.
+    """
 
     reversal_id: UUID
     reversed_at: datetime
@@ -54,6 +68,12 @@ class ReverseAnswer(NamedTuple):
     points_taken_back: int
     debt_recorded: int
     balances: Balances
+    amount_minor: int
+    points_value_minor: int
+    money_minor: int
+    left_minor: int
+    whole: bool
+    taken_back_by: tuple[TakenBack, ...]
 
 
 class TopUpAnswer(NamedTuple):
@@ -73,10 +93,55 @@ class SettleAnswer(NamedTuple):
     bonus_minor: int
 
 
+class AuthorizeAnswer(NamedTuple):
+    """A hold that was authorised; `timeout_at` is None for a checkout's."""
+
+    hold_id: UUID
+    authorized_at: datetime
+    timeout_at: datetime | None
+    held: Amounts
+    balances: Balances
+
+
+class CaptureAnswer(NamedTuple):
+    """A direct hold that was captured; of what was `released`, some may have expired at once."""
+
+    hold_id: UUID
+    captured_at: datetime
+    captured: Amounts
+    released: Amounts
+    balances: Balances
+
+
+class ReleaseAnswer(NamedTuple):
+    """A hold that was given back, what expired at once included; nothing where it was fenced."""
+
+    hold_id: UUID
+    released_at: datetime
+    released: Amounts
+    balances: Balances
+
+
+class WarnAnswer(NamedTuple):
+    """How many warnings were given."""
+
+    warnings: int
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer
+Answer = (
+    PostAnswer
+    | CancelAnswer
+    | ReverseAnswer
+    | TopUpAnswer
+    | SettleAnswer
+    | AuthorizeAnswer
+    | CaptureAnswer
+    | ReleaseAnswer
+    | WarnAnswer
+)

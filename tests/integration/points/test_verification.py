@@ -114,8 +114,8 @@ TAMPERINGS = {
         {"RECORD"},
     ),
     "a changed checkout": (
-        "UPDATE checkouts SET to_pay_minor = to_pay_minor + 1 "
-        "WHERE member_id = %(member)s AND version = 2",
+        "UPDATE checkouts SET bill_minor = bill_minor + 1 "
+        "WHERE member_id = %(member)s AND version = 4",
         {"RECORD"},
     ),
     "a changed reversal": (

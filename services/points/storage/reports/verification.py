@@ -27,7 +27,7 @@ SELECT count(*), coalesce(sum(points), 0)::bigint, coalesce(sum(cash_minor), 0):
 FROM members WHERE member_id BETWEEN %(low)s AND %(high)s
 """
 _IN_LOTS = """
-SELECT asset::text, count(*), sum(remaining)::bigint FROM lots
+SELECT asset::text, count(*), sum(remaining)::bigint, sum(held)::bigint FROM lots
 WHERE member_id BETWEEN %(low)s AND %(high)s GROUP BY asset
 """
 _HOUSES = """
@@ -36,8 +36,11 @@ WHERE member_id BETWEEN %(low)s AND %(high)s GROUP BY asset, house ORDER BY asse
 """
 _CHECKOUTS = """
 SELECT count(*) FILTER (WHERE state <> 'CANCELLED'), count(*) FILTER (WHERE state = 'REVERSED'),
-       count(*) FILTER (WHERE state = 'CANCELLED')
-FROM checkouts WHERE checkout_id BETWEEN %(low)s AND %(high)s
+       count(*) FILTER (WHERE state = 'CANCELLED'),
+       (SELECT count(*) FROM reversals AS r JOIN checkouts AS c USING (checkout_id)
+        WHERE c.kind = 'CHECKOUT' AND r.checkout_id BETWEEN %(low)s AND %(high)s),
+       coalesce(sum(reversed_minor), 0)::bigint
+FROM checkouts WHERE kind = 'CHECKOUT' AND checkout_id BETWEEN %(low)s AND %(high)s
 """
 
 Progress = Callable[[Looked], None]
@@ -86,10 +89,12 @@ def _verify_records(
             found.looked.records += _one(driver, counting, keys)[0]
             progress(found.looked)
     for keys in key_ranges(driver, "checkouts", "checkout_id", range_rows):
-        posted, reversed_, cancelled = _one(driver, _CHECKOUTS, keys)
+        posted, reversed_, cancelled, reversals, reversed_minor = _one(driver, _CHECKOUTS, keys)
         found.checkouts_posted += posted
         found.checkouts_reversed += reversed_
         found.checkouts_cancelled += cancelled
+        found.reversals += reversals
+        found.reversed_minor += reversed_minor
 
 
 def _add_totals(driver: Driver, keys: KeyRange, found: Verification) -> None:
@@ -98,9 +103,10 @@ def _add_totals(driver: Driver, keys: KeyRange, found: Verification) -> None:
     for asset, balance in zip(Asset, (points, cash_minor, bonus_minor), strict=True):
         found.of(asset).member_balances += balance
     found.of(Asset.POINTS).debt += debt
-    for asset, lots, remaining in driver.execute(_IN_LOTS, keys.parameters):
+    for asset, lots, remaining, held in driver.execute(_IN_LOTS, keys.parameters):
         found.looked.lots += lots
         found.of(Asset(asset)).open_lots += remaining
+        found.of(Asset(asset)).held += held
     for asset, house, postings, total in driver.execute(_HOUSES, keys.parameters):
         found.looked.postings += postings
         totals = found.of(Asset(asset)).house_totals

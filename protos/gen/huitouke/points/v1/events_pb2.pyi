@@ -3,9 +3,12 @@
 isort:skip_file
 What the points service tells the world: topic huitouke.points.v1, key = member id."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
 import builtins as _builtins
@@ -32,6 +35,7 @@ class CheckoutPosted(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     BILL_MINOR_FIELD_NUMBER: _builtins.int
     POSTED_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -40,6 +44,8 @@ class CheckoutPosted(_message.Message):
     """ISO 4217 code of all amounts."""
     bill_minor: _builtins.int
     """The bill after coupons, minor units."""
+    hold_id: _builtins.str
+    """Hold that points and stored value came out of, resolved by this; empty where there was none."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -62,10 +68,11 @@ class CheckoutPosted(_message.Message):
         currency: _builtins.str = ...,
         bill_minor: _builtins.int = ...,
         posted: _purchase_pb2.Posted | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,7 +80,7 @@ Global___CheckoutPosted: _TypeAlias = CheckoutPosted  # noqa: Y015
 
 @_typing.final
 class CheckoutReversed(_message.Message):
-    """CheckoutReversed: a posted purchase was undone."""
+    """CheckoutReversed: a posted purchase was undone, by whole or by part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,6 +96,12 @@ class CheckoutReversed(_message.Message):
     DEBT_RECORDED_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    MONEY_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -107,6 +120,16 @@ class CheckoutReversed(_message.Message):
     """Earned points now owed."""
     currency: _builtins.str
     """ISO 4217 code of all amounts."""
+    amount_minor: _builtins.int
+    """How much of the bill was refunded, minor units: worth of points, principal, gift and money together."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units."""
+    money_minor: _builtins.int
+    """Money to give back outside the suite, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill to be reversed, minor units."""
+    whole: _builtins.bool
+    """True when the checkout is reversed wholly now."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -118,6 +141,10 @@ class CheckoutReversed(_message.Message):
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """Balances after."""
+
+    @_builtins.property
+    def taken_back_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.TakenBack]:
+        """The points taken back and owed, rule by rule."""
 
     def __init__(
         self,
@@ -134,10 +161,16 @@ class CheckoutReversed(_message.Message):
         debt_recorded: _builtins.int = ...,
         balances: _purchase_pb2.Balances | None = ...,
         currency: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        money_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "member_id", b"member_id", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "member_id", b"member_id", "money_minor", b"money_minor", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,6 +273,316 @@ class ValueExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
+
+@_typing.final
+class HoldAuthorized(_message.Message):
+    """HoldAuthorized: value was set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_AT_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belongs to; empty for a direct hold."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points: _builtins.int
+    """Points set aside."""
+    cash_minor: _builtins.int
+    """Stored-value principal set aside, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift set aside, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def authorized_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it is set aside."""
+
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """When it times out; absent for a checkout's hold."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        authorized_at: _timestamp_pb2.Timestamp | None = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "place", b"place", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldAuthorized: _TypeAlias = HoldAuthorized  # noqa: Y015
+
+@_typing.final
+class HoldCaptured(_message.Message):
+    """HoldCaptured: a direct hold was spent, wholly or in part, and the rest released. A checkout's hold is captured by
+    CheckoutPosted, which names it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    CAPTURED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_CAPTURED_FIELD_NUMBER: _builtins.int
+    CASH_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_RELEASED_FIELD_NUMBER: _builtins.int
+    CASH_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points_captured: _builtins.int
+    """Points spent."""
+    cash_captured_minor: _builtins.int
+    """Stored-value principal spent, minor units."""
+    bonus_captured_minor: _builtins.int
+    """Stored-value gift spent, minor units."""
+    points_released: _builtins.int
+    """Points of the rest, given back."""
+    cash_released_minor: _builtins.int
+    """Stored-value principal of the rest, minor units."""
+    bonus_released_minor: _builtins.int
+    """Stored-value gift of the rest, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def captured_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        captured_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        points_captured: _builtins.int = ...,
+        cash_captured_minor: _builtins.int = ...,
+        bonus_captured_minor: _builtins.int = ...,
+        points_released: _builtins.int = ...,
+        cash_released_minor: _builtins.int = ...,
+        bonus_released_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "captured_at", b"captured_at", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_captured_minor", b"bonus_captured_minor", "bonus_released_minor", b"bonus_released_minor", "captured_at", b"captured_at", "cash_captured_minor", b"cash_captured_minor", "cash_released_minor", b"cash_released_minor", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points_captured", b"points_captured", "points_released", b"points_released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldCaptured: _TypeAlias = HoldCaptured  # noqa: Y015
+
+@_typing.final
+class HoldReleased(_message.Message):
+    """HoldReleased: a hold was given back. What lay in an expired lot is still in the balances; ValueExpired follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    RELEASED_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belonged to; empty for a direct hold."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def released_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the release."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        released_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "released_at", b"released_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "released_at", b"released_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleased: _TypeAlias = HoldReleased  # noqa: Y015
+
+@_typing.final
+class HoldExpired(_message.Message):
+    """HoldExpired: a direct hold's timeout came and its value was given back. It ended at `timeout_at`, whenever that was
+    noticed. What lay in an expired lot is still in the balances; ValueExpired follows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    EXPIRED_AT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it could not be captured."""
+
+    @_builtins.property
+    def expired_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant at which its end was noted."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        expired_at: _timestamp_pb2.Timestamp | None = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expired_at", b"expired_at", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "expired_at", b"expired_at", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015
+
+@_typing.final
+class PointsExpiring(_message.Message):
+    """PointsExpiring: a member is warned that points or BONUS expire soon. Told 30 and 7 days before their last day, once
+    each, in the daytime of the ledger's calendar; nothing has moved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WARNED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    asset: _entry_pb2.Asset.ValueType
+    """What expires: POINTS, or BONUS in minor units."""
+    amount: _builtins.int
+    """How much expires by the end of that day, as long as none of it is spent."""
+    days: _builtins.int
+    """Which warning it is: 30 or 7. So many days are left, or fewer where the warning is late."""
+    @_builtins.property
+    def warned_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the warning."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant it expires; the last day to spend it is the one that ends then."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances now."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        warned_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        days: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "warned_at", b"warned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "days", b"days", "expires_at", b"expires_at", "member_id", b"member_id", "warned_at", b"warned_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
 
 @_typing.final
 class ProgrammePublished(_message.Message):
