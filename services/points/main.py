@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import points_service_pb2, report_service_pb2
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
@@ -36,6 +37,7 @@ from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify as recompute
@@ -45,9 +47,11 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
-REPORT_THREADS: Final = 1
+REPORT_THREADS: Final = 2
+"""A verification may take minutes; a report of the day shall not wait for it."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_REPORTS: Final = "/huitouke.points.v1.ReportService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -66,6 +70,9 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_REPORTS}/GetLiabilityReport": {"operator"},
+    f"{_REPORTS}/GetTrialBalance": {"operator"},
+    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -79,6 +86,7 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    report_servicer: ReportServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -92,7 +100,12 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
-            )
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                self.report_servicer,
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -128,7 +141,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         pool_size=settings.database_pool_size,
         index_plans=True,
     )
-    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
+    # A report scans the ledger: the planner must be free, and reads must not wait for it.
     reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
@@ -152,8 +165,9 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
     engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
+    return Application(servicer, report_servicer, executor, publisher, reads, reports, engines)
 
 
 def ledger_executor(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -59,7 +60,16 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client that shows the certificate of `name`."""
+        """A client of PointsService that shows the certificate of `name`."""
+        channel = self._channel(name)
+        return Caller(channel, PointsServiceStub(channel.grpc))
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """The same of ReportService."""
+        channel = self._channel(name)
+        return Caller(channel, ReportServiceStub(channel.grpc))
+
+    def _channel(self, name: str) -> Channel:
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -67,7 +77,7 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc))
+        return channel
 
 
 @dataclass
@@ -81,6 +91,12 @@ class Caller:
         return await self.channel.call(
             getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
         )
+
+    async def stream(self, method: str, request: Any) -> list[Any]:
+        answers = self.channel.stream(
+            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+        )
+        return [answer async for answer in answers]
 
 
 @asynccontextmanager
