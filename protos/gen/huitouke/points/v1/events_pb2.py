@@ -23,25 +23,36 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry__pb2
+from huitouke.points.v1 import movement_pb2 as huitouke_dot_points_dot_v1_dot_movement__pb2
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
+from huitouke.type.v1 import tender_kind_pb2 as huitouke_dot_type_dot_v1_dot_tender__kind__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhuitouke/points/v1/events.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\xe1\x01\n\x0e\x43heckoutPosted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nbill_minor\x18\x06 \x01(\x03\x12*\n\x06posted\x18\x07 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\xf0\x02\n\x10\x43heckoutReversed\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0breversal_id\x18\x03 \x01(\t\x12&\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12/\n\x0breversed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x08 \x01(\x03\x12\x19\n\x11points_taken_back\x18\t \x01(\x03\x12\x15\n\rdebt_recorded\x18\n \x01(\x03\x12.\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x10\n\x08\x63urrency\x18\x0c \x01(\t\"\x89\x02\n\x13StoredValueToppedUp\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\ttop_up_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61sh_added_minor\x18\x06 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xa6\x01\n\x0cValueExpired\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12.\n\nexpired_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"U\n\x12ProgrammePublished\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhuitouke/points/v1/events.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a!huitouke/points/v1/movement.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\x1a\"huitouke/type/v1/tender_kind.proto\"\xe1\x01\n\x0e\x43heckoutPosted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nbill_minor\x18\x06 \x01(\x03\x12*\n\x06posted\x18\x07 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\xf0\x02\n\x10\x43heckoutReversed\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0breversal_id\x18\x03 \x01(\t\x12&\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12/\n\x0breversed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x08 \x01(\x03\x12\x19\n\x11points_taken_back\x18\t \x01(\x03\x12\x15\n\rdebt_recorded\x18\n \x01(\x03\x12.\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x10\n\x08\x63urrency\x18\x0c \x01(\t\"\x89\x02\n\x13StoredValueToppedUp\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\ttop_up_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61sh_added_minor\x18\x06 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xa6\x01\n\x0cValueExpired\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12.\n\nexpired_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"U\n\x12ProgrammePublished\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x11PointsTransferred\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x38\n\tdirection\x18\x03 \x01(\x0e\x32%.huitouke.points.v1.TransferDirection\x12\x1d\n\x15\x63ounterpart_member_id\x18\x04 \x01(\t\x12\x0e\n\x06points\x18\x05 \x01(\x03\x12\x32\n\x0etransferred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08\x62\x61lances\x18\x07 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xa8\x02\n\x0f\x42\x61lanceAdjusted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x15\n\radjustment_id\x18\x02 \x01(\t\x12/\n\x0b\x61\x64justed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x61sset\x18\x04 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x03\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x14\n\x0crequested_by\x18\x07 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12.\n\x08\x62\x61lances\x18\n \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\x8e\x02\n\x14StoredValueWithdrawn\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x15\n\rwithdrawal_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12\x30\n\x0cwithdrawn_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12,\n\x06tender\x18\x06 \x01(\x0e\x32\x1c.huitouke.type.v1.TenderKind\x12\x32\n\nwithdrawal\x18\x07 \x01(\x0b\x32\x1e.huitouke.points.v1.Withdrawal\"\xce\x02\n\rTopUpRefunded\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\ttop_up_id\x18\x02 \x01(\t\x12\x11\n\trefund_id\x18\x03 \x01(\t\x12&\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12/\n\x0brefunded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12,\n\x06tender\x18\x07 \x01(\x0e\x32\x1c.huitouke.type.v1.TenderKind\x12\x1b\n\x13\x63\x61sh_refunded_minor\x18\x08 \x01(\x03\x12\x1e\n\x16\x62onus_taken_back_minor\x18\t \x01(\x03\x12.\n\x08\x62\x61lances\x18\n \x01(\x0b\x32\x1c.huitouke.points.v1.Balancesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'huitouke.points.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKOUTPOSTED']._serialized_start=154
-  _globals['_CHECKOUTPOSTED']._serialized_end=379
-  _globals['_CHECKOUTREVERSED']._serialized_start=382
-  _globals['_CHECKOUTREVERSED']._serialized_end=750
-  _globals['_STOREDVALUETOPPEDUP']._serialized_start=753
-  _globals['_STOREDVALUETOPPEDUP']._serialized_end=1018
-  _globals['_VALUEEXPIRED']._serialized_start=1021
-  _globals['_VALUEEXPIRED']._serialized_end=1187
-  _globals['_PROGRAMMEPUBLISHED']._serialized_start=1189
-  _globals['_PROGRAMMEPUBLISHED']._serialized_end=1274
+  _globals['_CHECKOUTPOSTED']._serialized_start=257
+  _globals['_CHECKOUTPOSTED']._serialized_end=482
+  _globals['_CHECKOUTREVERSED']._serialized_start=485
+  _globals['_CHECKOUTREVERSED']._serialized_end=853
+  _globals['_STOREDVALUETOPPEDUP']._serialized_start=856
+  _globals['_STOREDVALUETOPPEDUP']._serialized_end=1121
+  _globals['_VALUEEXPIRED']._serialized_start=1124
+  _globals['_VALUEEXPIRED']._serialized_end=1290
+  _globals['_PROGRAMMEPUBLISHED']._serialized_start=1292
+  _globals['_PROGRAMMEPUBLISHED']._serialized_end=1377
+  _globals['_POINTSTRANSFERRED']._serialized_start=1380
+  _globals['_POINTSTRANSFERRED']._serialized_end=1644
+  _globals['_BALANCEADJUSTED']._serialized_start=1647
+  _globals['_BALANCEADJUSTED']._serialized_end=1943
+  _globals['_STOREDVALUEWITHDRAWN']._serialized_start=1946
+  _globals['_STOREDVALUEWITHDRAWN']._serialized_end=2216
+  _globals['_TOPUPREFUNDED']._serialized_start=2219
+  _globals['_TOPUPREFUNDED']._serialized_end=2553
 # @@protoc_insertion_point(module_scope)
