@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import movement_service_pb2, points_service_pb2
+from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
@@ -26,8 +27,10 @@ from services.points.converters.deciding import answering, answering_publish
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
+from services.points.domain.movements import MovementTerms
 from services.points.domain.publishing import Shelf, publish
 from services.points.jobs import ExpiryJob
+from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
@@ -40,6 +43,7 @@ PUBLISHERS: Final = 1
 REPORT_THREADS: Final = 1
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -53,6 +57,16 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
+    f"{_MOVEMENTS}/AdjustBalance": {"operator"},
+    f"{_MOVEMENTS}/ApproveAdjustment": {"operator"},
+    f"{_MOVEMENTS}/RejectAdjustment": {"operator"},
+    f"{_MOVEMENTS}/ListAdjustments": {"operator"},
+    f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
+    f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
+    f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -66,6 +80,7 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -79,7 +94,12 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
-            )
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                self.movements,
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -119,7 +139,8 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
-    executor = ledger_executor(writing, clock, settings.command_queue_max)
+    terms = settings.movement_terms()
+    executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher: PublishExecutor = Executor(
         engine=writing,
         repository=ProgrammeRepository(clock),
@@ -139,17 +160,23 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    movements = MovementServicer(
+        executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
+    )
     engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
+    return Application(servicer, movements, executor, publisher, reads, reports, engines)
 
 
 def ledger_executor(
-    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+    engine: Engine,
+    clock: Clock,
+    queue_limit: int = COMMANDS_WAITING_MAX,
+    terms: MovementTerms | None = None,
 ) -> LedgerExecutor:
     """The ledger's write path over `engine`, which has a connection for each writer."""
     return Executor(
         engine=engine,
-        repository=PointsRepository(clock),
+        repository=PointsRepository(clock, terms),
         decide=answering(decide),
         answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
         encode_event=_encoded,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.earning import EarnedBy
+from services.points.domain.movement_answers import MovementAnswer
 
 
 class Posted(NamedTuple):
@@ -79,4 +80,4 @@ class PublishAnswer(NamedTuple):
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer
+Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer | MovementAnswer

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
+from services.points.domain.movements import MovementChanges, Movements
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp
 
@@ -29,6 +30,7 @@ class Changes:
     reversed: list[Reversal] = field(default_factory=list)
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
+    movements: MovementChanges = field(default_factory=MovementChanges)
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -51,6 +53,7 @@ class Books:
     top_up_ids: set[UUID] = field(default_factory=set)
     reversal_ids: set[UUID] = field(default_factory=set)
     not_before: datetime | None = None
+    movements: Movements = field(default_factory=Movements)
     changes: Changes = field(default_factory=Changes)
 
     def put_lot(

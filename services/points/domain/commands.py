@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.points.domain.assets import Tender
+from services.points.domain.movement_commands import (
+    MovementCommand,
+    PutTransferGroup,
+    TransferPoints,
+)
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Place, Purchase
 
@@ -48,6 +54,7 @@ class TopUpStoredValue:
     place: Place
     amount_minor: int
     currency: str
+    tender: Tender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,18 @@ class SettleDue:
     member_id: UUID
 
 
-Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue
+Command = (
+    PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue | MovementCommand
+)
+
+
+def members_of(command: Command) -> tuple[UUID, ...]:
+    """The members whose accounts a command may change, or whose part in a group it changes."""
+    if isinstance(command, TransferPoints):
+        return command.from_member_id, command.to_member_id
+    if isinstance(command, PutTransferGroup):
+        return command.member_ids
+    return (command.member_id,)
 
 
 @dataclass(frozen=True, slots=True)

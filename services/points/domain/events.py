@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.movement_events import MovementEvent
 from services.points.domain.purchases import Place
 
 
@@ -57,4 +58,4 @@ class ProgrammePublished(NamedTuple):
     valid_from: datetime
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired
+Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | MovementEvent

@@ -20,14 +20,15 @@ from services.points.domain.commands import (
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
+    members_of,
 )
+from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
-from services.points.storage import loading, programmes, saving
+from services.points.storage import loading, movements, programmes, saving, saving_movements
 
-EVERYTHING = 2**62
-"""A need that only loading every open lot covers."""
+EVERYTHING = loading.EVERYTHING
 
-_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
+_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey", *movements.UNIQUE_FOR_EVER}
 
 
 class PointsRepository:
@@ -38,8 +39,9 @@ class PointsRepository:
     batches; newer ones are read in each.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, terms: MovementTerms | None = None) -> None:
         self._clock = clock
+        self._terms = terms or MovementTerms()
         self._programmes = Programmes()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
@@ -47,7 +49,7 @@ class PointsRepository:
 
         New versions of the programme are read on the way, since they are immutable.
         """
-        ids = sorted({command.member_id for command in commands})
+        ids = sorted({member_id for command in commands for member_id in members_of(command)})
         with sets.pipelined(connection):  # with BEGIN, all in one round trip
             newer = programmes.ask_newer(connection, self._programmes)
             sets.insert_columns(
@@ -55,7 +57,12 @@ class PointsRepository:
             )
         programmes.add_newer(newer, self._programmes)
         members = loading.members(connection, ids, lock=True)
-        return Books(members, self._programmes, not_before=_last_posting(members))
+        return Books(
+            members,
+            self._programmes,
+            not_before=_last_posting(members),
+            movements=Movements(self._terms),
+        )
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         """Read what the commands need: known ids, checkouts, lots."""
@@ -74,6 +81,7 @@ class PointsRepository:
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
                 saving.insert_top_ups(connection, changes.top_ups)
+                saving_movements.save(connection, changes.movements)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
@@ -91,9 +99,11 @@ def load_books(
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
+    movements.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
     loading.open_lots(connection, books.members, needs, now)
     loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
+    movements.load_sold(connection, books, commands)
 
 
 def read_books(connection: Connection, command: Command, known: Programmes, now: datetime) -> Books:
@@ -103,8 +113,9 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     """
     if isinstance(command, PostCheckout):
         programmes.read_newer(connection, known)
-    found = loading.members(connection, [command.member_id], lock=False)
-    members = found or {command.member_id: Member(command.member_id)}
+    (member_id,) = members_of(command)
+    found = loading.members(connection, [member_id], lock=False)
+    members = found or {member_id: Member(member_id)}
     books = Books(members, known, not_before=_last_posting(members))
     load_books(connection, books, [command], now)
     return books
@@ -149,6 +160,8 @@ def _needs(
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
             add(command.member_id, Asset.BONUS, 0)
+    for member_id, asset, amount in movements.needs(books, commands):
+        add(member_id, asset, amount)
     for member in books.members.values():
         for account in (member.points, member.bonus):
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:

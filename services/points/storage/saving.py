@@ -21,17 +21,7 @@ from services.points.domain.records import (
 )
 from services.points.storage import tables
 
-Rows = Sequence[Sequence[object]]
-
-
-def _columns(types: tables.TableColumns, rows: Rows) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
+_columns = tables.columns_of
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -197,6 +187,7 @@ def insert_top_ups(connection: Connection, top_ups: Sequence[TopUp]) -> None:
             top_up.answer.bonus_added_minor,
             top_up.cash_lot_number,
             top_up.bonus_lot_number,
+            top_up.tender,
         )
         for top_up in top_ups
     ]

@@ -13,7 +13,13 @@ WRITTEN = {
     "postings": tables.POSTINGS,
     "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
     "reversals": tables.REVERSALS,
-    "top_ups": tables.TOP_UPS,
+    "top_ups": {**tables.TOP_UPS, **tables.TOP_UP_GONE_BACK},
+    "transfer_groups": tables.TRANSFER_GROUPS,
+    "transfer_group_members": tables.TRANSFER_GROUP_MEMBERS,
+    "transfers": tables.TRANSFERS,
+    "adjustments": tables.ADJUSTMENTS,
+    "withdrawals": tables.WITHDRAWALS,
+    "top_up_refunds": tables.TOP_UP_REFUNDS,
     "programmes": tables.PROGRAMMES,
 }
 DEFAULTED = {"members": {"currency": "text"}}
