@@ -18,6 +18,7 @@ from services.points.domain.calendar import end_of_month_after, points_expiry
 from services.points.domain.dues import settle_due
 from services.points.domain.events import Event
 from services.points.domain.journal import open_entry
+from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import AdjustAnswer, ApproveAnswer, RejectAnswer
 from services.points.domain.movement_commands import (
     AdjustBalance,
@@ -144,6 +145,8 @@ def _book(books: Books, member: Member, adjustment: Adjustment, now: datetime) -
         for lot, part in account.take(-amount):
             entry.post(account, -part, House.ADJUSTED, lot, adjustment.reason_code)
             books.changes.touch(member, lot)
+            if lot.asset is Asset.BONUS:
+                _note_gift(books, member, lot, part)
     books.changes.entries.append(entry)
     adjustment.state = AdjustmentState.BOOKED
     adjustment.decided_at = now
@@ -160,6 +163,12 @@ def _book(books: Books, member: Member, adjustment: Adjustment, now: datetime) -
         member.currency,
         member.balances(),
     )
+
+
+def _note_gift(books: Books, member: Member, lot: Lot, part: int) -> None:
+    """Remember that staff took gift away: a withdrawal does not ask the guest for it again."""
+    taken, key = books.movements.taken_by_hand, (member.member_id, lot.number)
+    taken[key] = taken.get(key, 0) + part
 
 
 def _expiry(books: Books, programme: Programme, asset: Asset, now: datetime) -> datetime | None:

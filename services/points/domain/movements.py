@@ -143,7 +143,8 @@ class Movements:
     """What a batch knows of movements: taken ids, groups, sums against limits, top-ups.
 
     `given` has each giver's points by day, `adjusted` what each account was adjusted by lately
-    without a second person.
+    without a second person, `taken_by_hand` what adjustments took out of lots of gift, by member
+    and lot number.
     """
 
     terms: MovementTerms = field(default_factory=MovementTerms)
@@ -155,6 +156,7 @@ class Movements:
     given: dict[UUID, dict[date, int]] = field(default_factory=dict)
     adjustments: dict[UUID, Adjustment] = field(default_factory=dict)
     adjusted: dict[tuple[UUID, Asset], list[tuple[datetime, int]]] = field(default_factory=dict)
+    taken_by_hand: dict[tuple[UUID, int], int] = field(default_factory=dict)
     sold: dict[UUID, SoldValue] = field(default_factory=dict)
     sold_into: dict[tuple[UUID, int], SoldValue] = field(default_factory=dict)
 

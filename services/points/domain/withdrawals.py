@@ -4,7 +4,7 @@ The gift of a top-up belongs to its principal: who spends half of the principal 
 the gift. So when X of a top-up's principal P is withdrawn, X/P of its gift is unearned. It is taken
 out of the gift that is left in the top-up's own lot. What of it was spent already is deducted from
 the payout, or a guest could top up, eat the gift and withdraw the principal whole. What of it has
-expired is nobody's: the guest had nothing of it.
+expired or was taken away by hand is nobody's: the guest had nothing of it.
 
 A top-up of 1,000 with a gift of 100, withdrawn whole:
 
@@ -121,23 +121,24 @@ def _plan(books: Books, member: Member, amount: int, now: datetime) -> Sequence[
             parts.append(_Part(lot, part))
         else:
             gift_lot = member.lots[sold.bonus_lot_number]
-            parts.append(_with_gift(_Part(lot, part, sold, gift_lot), now))
+            by_hand = books.movements.taken_by_hand.get((member.member_id, gift_lot.number), 0)
+            parts.append(_with_gift(_Part(lot, part, sold, gift_lot), by_hand, now))
     return parts
 
 
-def _with_gift(part: _Part, now: datetime) -> _Part:
-    """Divide the unearned share of the gift into what is left, what was spent, what expired."""
+def _with_gift(part: _Part, taken_by_hand: int, now: datetime) -> _Part:
+    """Divide the unearned share of the gift into what is left, what was spent, what is gone."""
     sold, lot = part.sold, part.gift_lot
     assert sold is not None, "only what was sold has a gift"
     assert lot is not None, "a gift lies in a lot"
     withdrawn = sold.withdrawn_minor + part.amount
     unearned = -(-sold.bonus_minor * withdrawn // sold.cash_minor)  # rounded up
     unearned -= sold.bonus_taken_back_minor + sold.gift_deducted_minor
-    left, expired = free(lot), lot.expired
+    left, gone = free(lot), lot.expired + taken_by_hand
     if lot.due(now):
-        left, expired = 0, expired + left
+        left, gone = 0, gone + left
     taken_back = max(0, min(unearned, left))
-    return part._replace(taken_back=taken_back, deducted=max(0, unearned - taken_back - expired))
+    return part._replace(taken_back=taken_back, deducted=max(0, unearned - taken_back - gone))
 
 
 def _pay_out(books: Books, member: Member, entry: Entry, amount: int, deducted: int) -> None:

@@ -71,6 +71,13 @@ _ADJUSTED = (
     "WHERE t.state = 'BOOKED' AND t.decided_by IS NULL"
 )
 
+_TAKEN_BY_HAND = (
+    "SELECT p.member_id, p.lot_number, -sum(p.amount)::bigint "
+    "FROM unnest(%s::uuid[]) AS v(member_id) JOIN adjustments AS t ON t.member_id = v.member_id "
+    "AND t.asset = 'BONUS' AND t.amount < 0 AND t.state = 'BOOKED' "
+    "JOIN postings AS p ON p.member_id = t.member_id AND p.version = t.version "
+    "GROUP BY p.member_id, p.lot_number"
+)
 _GROUP = (
     "SELECT g.group_id, g.revision, g.updated_at, "
     "ARRAY(SELECT m.member_id FROM transfer_group_members AS m "
@@ -126,10 +133,12 @@ def needs(books: Books, commands: Sequence[Command]) -> Iterable[tuple[UUID, Ass
 
 def load_sold(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
     """Read, once the lots of principal are there, the top-ups they came from and their gifts."""
-    withdrawing = {each.member_id for each in _all(commands, WithdrawStoredValue)}
+    withdrawing = sorted({each.member_id for each in _all(commands, WithdrawStoredValue)})
+    by_hand = sets.execute(connection, _TAKEN_BY_HAND, {"member_id": ("uuid", withdrawing)})
+    books.movements.taken_by_hand = {(row[0], row[1]): row[2] for row in by_hand}
     lots = [
         (member_id, lot.number)
-        for member_id in sorted(withdrawing)
+        for member_id in withdrawing
         for lot in books.members[member_id].cash.open_lots or ()
         if (member_id, lot.number) not in books.movements.sold_into
     ]

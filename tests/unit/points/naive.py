@@ -43,6 +43,7 @@ class NaiveLedger:
     lots: list[NaiveLot] = field(default_factory=list)
     checkouts: dict[int, NaiveCheckout | None] = field(default_factory=dict)
     debt: int = 0
+    bonus_first: bool = False
 
     def total(self, asset: str) -> int:
         return sum(lot.left for lot in self.lots if lot.asset == asset)
@@ -87,6 +88,8 @@ class NaiveLedger:
             raise NaiveRefusal("INSUFFICIENT_STORED_VALUE")
         self.expire(now)
         from_bonus = floor(Fraction(stored * bonus, cash + bonus)) if stored else 0
+        if self.bonus_first:
+            from_bonus = min(stored, bonus)
         spent = self.spend("POINTS", points) + self.spend("CASH", stored - from_bonus)
         spent += self.spend("BONUS", from_bonus)
         earned = floor(Fraction(bill - points - from_bonus, 100))
