@@ -139,8 +139,8 @@ def load_sold(connection: Connection, books: Books, commands: Sequence[Command])
     lots = [
         (member_id, lot.number)
         for member_id in withdrawing
-        for lot in books.members[member_id].cash.open_lots or ()
-        if (member_id, lot.number) not in books.movements.sold_into
+        for lot in books.members[member_id].lots.values()  # a reversal may open exhausted ones
+        if lot.asset is Asset.CASH and (member_id, lot.number) not in books.movements.sold_into
     ]
     keys: sets.Columns = {
         "member_id": ("uuid", [member_id for member_id, _ in lots]),
@@ -163,15 +163,21 @@ def _all(commands: Sequence[Command], kind: type[C]) -> list[C]:
 def _load_groups(
     connection: Connection, books: Books, commands: Sequence[PutTransferGroup]
 ) -> None:
-    ids = sorted({each.group_id for each in commands})
-    keys: sets.Columns = {"group_id": ("uuid", ids)}
     rows = sets.select_by_keys(
-        connection, "transfer_groups", keys, select=tuple(tables.TRANSFER_GROUPS), lock=True
+        connection,
+        "transfer_groups",
+        {"group_id": ("uuid", sorted({each.group_id for each in commands}))},
+        select=tuple(tables.TRANSFER_GROUPS),
+        lock=True,
     )
-    members = sets.select_by_keys(
-        connection, "transfer_group_members", keys, select=("group_id", "member_id")
-    )
+    # Only those locked: a group that comes about from here on makes the batch run again.
     of: dict[UUID, list[UUID]] = {row[0]: [] for row in rows}
+    members = sets.select_by_keys(
+        connection,
+        "transfer_group_members",
+        {"group_id": ("uuid", list(of))},
+        select=("group_id", "member_id"),
+    )
     for group_id, member_id in members:
         of[group_id].append(member_id)
         books.movements.group_of[member_id] = group_id

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
 
 from chassis.clock import Clock, SystemClock
@@ -67,7 +68,7 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc))
+        return Caller(channel, PointsServiceStub(channel.grpc), MovementServiceStub(channel.grpc))
 
 
 @dataclass
@@ -76,10 +77,12 @@ class Caller:
 
     channel: Channel
     stub: Any
+    movements: Any
 
     async def call(self, method: str, request: Any) -> Any:
+        stub = self.movements if hasattr(self.movements, method) else self.stub
         return await self.channel.call(
-            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+            getattr(stub, method), request, timeout_seconds=TIMEOUT_SECONDS
         )
 
 
