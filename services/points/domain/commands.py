@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.points.domain.assets import Tender
 from services.points.domain.movement_commands import (
@@ -37,12 +38,13 @@ class CancelPost:
 
 @dataclass(frozen=True, slots=True)
 class ReverseCheckout:
-    """Undo a posted checkout wholly."""
+    """Undo a posted checkout: `amount_minor` of its bill in fen, or None for all that is left."""
 
     member_id: UUID
     checkout_id: UUID
     reversal_id: UUID
     place: Place
+    amount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,22 @@ class SettleDue:
     member_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class WarnExpiring:
+    """Warn of what expires soon by the calendar of `zone`; the job's command."""
+
+    member_id: UUID
+    zone: ZoneInfo
+
+
 Command = (
-    PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue | MovementCommand
+    PostCheckout
+    | CancelPost
+    | ReverseCheckout
+    | TopUpStoredValue
+    | SettleDue
+    | WarnExpiring
+    | MovementCommand
 )
 
 

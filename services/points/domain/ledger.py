@@ -20,6 +20,7 @@ from services.points.domain.commands import (
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
@@ -36,6 +37,7 @@ from services.points.domain.reversals import reverse
 from services.points.domain.top_up_refunds import refund_top_up
 from services.points.domain.top_ups import top_up
 from services.points.domain.transfers import put_group, transfer
+from services.points.domain.warnings import warn
 from services.points.domain.withdrawals import withdraw
 
 
@@ -67,6 +69,7 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     ReverseCheckout: reverse,
     TopUpStoredValue: top_up,
     SettleDue: settle,
+    WarnExpiring: warn,
     PutTransferGroup: put_group,
     TransferPoints: transfer,
     AdjustBalance: adjust,

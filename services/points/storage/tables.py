@@ -94,6 +94,18 @@ CHECKOUTS: TableColumns = {
     "next_expiring_points_after": "bigint",
     "next_expiry_after": "timestamptz",
 }
+RETURNED: TableColumns = {
+    "reversed_minor": "bigint",
+    "points_restored": "bigint",
+    "points_value_restored_minor": "bigint",
+    "cash_restored_minor": "bigint",
+    "bonus_restored_minor": "bigint",
+}
+REVERSED_CHECKOUTS: TableColumns = {
+    "state": "checkout_state",
+    "resolved_at": "timestamptz",
+    **RETURNED,
+}
 FENCES: TableColumns = {
     "checkout_id": "uuid",
     "member_id": "uuid",
@@ -108,9 +120,12 @@ REVERSALS: TableColumns = {
     "version": "bigint",
     "reversed_at": "timestamptz",
     **PLACE,
+    "amount_minor": "bigint",
+    "points_value_minor": "bigint",
     "points_restored": "bigint",
     "cash_restored_minor": "bigint",
     "bonus_restored_minor": "bigint",
+    "money_minor": "bigint",
     "points_taken_back": "bigint",
     "debt_recorded": "bigint",
 }
@@ -133,6 +148,13 @@ TOP_UP_GONE_BACK: TableColumns = {
     "bonus_taken_back_minor": "bigint",
     "gift_deducted_minor": "bigint",
     "refunded_at": "timestamptz",
+}
+
+EXPIRY_WARNINGS: TableColumns = {
+    "member_id": "uuid",
+    "asset": "asset",
+    "last_day": "date",
+    "days": "smallint",
 }
 
 PROGRAMMES: TableColumns = {

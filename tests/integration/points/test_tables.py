@@ -11,7 +11,7 @@ WRITTEN = {
     "members": tables.MEMBERS,
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
+    "checkouts": {**tables.CHECKOUTS, **tables.FENCES, **tables.RETURNED},
     "reversals": tables.REVERSALS,
     "top_ups": {**tables.TOP_UPS, **tables.TOP_UP_GONE_BACK},
     "transfer_groups": tables.TRANSFER_GROUPS,
@@ -21,6 +21,7 @@ WRITTEN = {
     "withdrawals": tables.WITHDRAWALS,
     "top_up_refunds": tables.TOP_UP_REFUNDS,
     "programmes": tables.PROGRAMMES,
+    "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -38,7 +38,7 @@ steps = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0, 1, 5, 20, 31, 370, 730])),
     st.tuples(st.just("top up"), who, st.sampled_from([777, 50_000, 99_999, 100_000])),
     st.tuples(st.just("post"), who, st.integers(0, 900_000), shares, shares),
-    st.tuples(st.just("reverse"), who, st.integers(0, 20)),
+    st.tuples(st.just("reverse"), st.integers(0, 20), st.sampled_from([0, 0, 300])),
     st.tuples(st.just("transfer"), who, who, shares),
     st.tuples(st.just("transfer"), st.just(0), st.just(1), shares),
     st.tuples(st.just("adjust"), who, assets, st.sampled_from([1, 600, 10_000, 10_001])),
@@ -96,8 +96,8 @@ def _filled_in(
             points = ledger.usable("POINTS", now) * points // 1000
             checkouts.append((guest, number))
             return "post", guest, number, bill, points, has * stored // 1000
-        case "reverse", _, one_of:
-            return ("reverse", *checkouts[one_of % len(checkouts)]) if checkouts else None
+        case "reverse", one_of, thousandths:
+            return _reversal(naive, one_of, thousandths, checkouts)
         case "transfer", giver, receiver, share:
             points = naive.guests[giver].ledger.usable("POINTS", now) * share // 1000
             return "transfer", giver, receiver, max(1, points)
@@ -119,6 +119,18 @@ def _filled_in(
             return step
 
 
+def _reversal(
+    naive: NaiveFamily, one_of: int, thousandths: int, checkouts: list[tuple[int, int]]
+) -> Step | None:
+    """A reversal of one of the purchases, whole where `thousandths` is 0."""
+    if not checkouts:
+        return None
+    guest, key = checkouts[one_of % len(checkouts)]
+    known = naive.guests[guest].ledger.checkouts.get(key)
+    part = max(1, (known.bill if known else 1_000) * thousandths // 1000)
+    return "reverse", guest, key, part if thousandths else None
+
+
 def _naively(home: Family, naive: NaiveFamily, step: Step) -> object:
     now = home.now
     match step:
@@ -127,8 +139,9 @@ def _naively(home: Family, naive: NaiveFamily, step: Step) -> object:
             return None
         case "post", guest, key, bill, points, stored:
             return naive.guests[guest].ledger.post(key, bill, points, stored, now, now)
-        case "reverse", guest, key:
-            return naive.guests[guest].ledger.reverse(key, now)
+        case "reverse", guest, key, amount:
+            undone = naive.guests[guest].ledger.reverse(key, amount, now)
+            return undone.taken, undone.owed
         case "transfer", giver, receiver, points:
             naive.transfer(giver, receiver, points, now)
             return None
@@ -155,9 +168,9 @@ def _really(home: Family, number: int, step: Step, made: dict[str, list[Any]]) -
         case "post", guest, key, bill, points, stored:
             bought = purchase(ids[guest], bill, points=points, stored=stored, occurred_at=now)
             return home.do(PostCheckout(_id("checkout", key), bought)).posted.points_earned
-        case "reverse", guest, key:
+        case "reverse", guest, key, amount:
             checkout = _id("checkout", key)
-            done = home.do(ReverseCheckout(ids[guest], checkout, uuid4(), PLACE))
+            done = home.do(ReverseCheckout(ids[guest], checkout, uuid4(), PLACE, amount))
             return done.points_taken_back, done.debt_recorded
         case "transfer", giver, receiver, points:
             home.do(TransferPoints(_id("transfer", number), ids[giver], ids[receiver], points))

@@ -68,7 +68,11 @@ class PartnerServiceStub:
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
     TransferPoints: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.TransferPointsRequest, _partner_service_pb2.TransferPointsResponse]
     """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER."""
     QuoteWithdrawal: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteWithdrawalRequest, _partner_service_pb2.QuoteWithdrawalResponse]
@@ -122,7 +126,11 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
     TransferPoints: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.TransferPointsRequest, _partner_service_pb2.TransferPointsResponse]  # type: ignore[assignment]
     """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER."""
     QuoteWithdrawal: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteWithdrawalRequest, _partner_service_pb2.QuoteWithdrawalResponse]  # type: ignore[assignment]
@@ -245,7 +253,11 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.RefundCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.RefundCheckoutResponse, _abc.Awaitable[_partner_service_pb2.RefundCheckoutResponse]]:
-        """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+        """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+        value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+        amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+        refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+        """
 
     @_abc_1.abstractmethod
     def TransferPoints(
