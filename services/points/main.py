@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2, report_service_pb2
+from huitouke.points.v1 import movement_service_pb2, points_service_pb2, report_service_pb2
+from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
@@ -31,11 +32,13 @@ from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
+from services.points.domain.movements import MovementTerms
 from services.points.domain.publishing import Shelf, publish
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
+from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
 from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
@@ -52,6 +55,7 @@ REPORT_THREADS: Final = 2
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
 _REPORTS: Final = "/huitouke.points.v1.ReportService"
+_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -73,6 +77,16 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_REPORTS}/GetLiabilityReport": {"operator"},
     f"{_REPORTS}/GetTrialBalance": {"operator"},
     f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
+    f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
+    f"{_MOVEMENTS}/AdjustBalance": {"operator"},
+    f"{_MOVEMENTS}/ApproveAdjustment": {"operator"},
+    f"{_MOVEMENTS}/RejectAdjustment": {"operator"},
+    f"{_MOVEMENTS}/ListAdjustments": {"operator"},
+    f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
+    f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
+    f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -87,6 +101,7 @@ class Application:
 
     servicer: PointsServicer
     report_servicer: ReportServicer
+    movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -105,6 +120,11 @@ class Application:
                 report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
                 add_ReportServiceServicer_to_server,
                 self.report_servicer,
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                self.movements,
             ),
         ]
 
@@ -145,7 +165,8 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
-    executor = ledger_executor(writing, clock, settings.command_queue_max)
+    terms = settings.movement_terms()
+    executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher: PublishExecutor = Executor(
         engine=writing,
         repository=ProgrammeRepository(clock),
@@ -166,17 +187,25 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         clock=clock,
     )
     report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
+    movements = MovementServicer(
+        executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
+    )
     engines = (writing, reading, reporting)
-    return Application(servicer, report_servicer, executor, publisher, reads, reports, engines)
+    return Application(
+        servicer, report_servicer, movements, executor, publisher, reads, reports, engines
+    )
 
 
 def ledger_executor(
-    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+    engine: Engine,
+    clock: Clock,
+    queue_limit: int = COMMANDS_WAITING_MAX,
+    terms: MovementTerms | None = None,
 ) -> LedgerExecutor:
     """The ledger's write path over `engine`, which has a connection for each writer."""
     return Executor(
         engine=engine,
-        repository=PointsRepository(clock),
+        repository=PointsRepository(clock, terms),
         decide=answering(decide),
         answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
         encode_event=_encoded,
