@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import movement_service_pb2, points_service_pb2
+from huitouke.points.v1 import movement_service_pb2, points_service_pb2, report_service_pb2
 from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
@@ -39,6 +40,7 @@ from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
 from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify as recompute
@@ -48,10 +50,12 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
-REPORT_THREADS: Final = 1
+REPORT_THREADS: Final = 2
+"""A verification may take minutes; a report of the day shall not wait for it."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
 _MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
+_REPORTS: Final = "/huitouke.points.v1.ReportService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -60,6 +64,11 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Reverse": {"gateway", "operator"},
     f"{_SERVICE}/TopUp": {"gateway", "operator"},
     f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
+    f"{_SERVICE}/AuthorizeHold": {"gateway", "operator"},
+    f"{_SERVICE}/CaptureHold": {"gateway", "operator"},
+    f"{_SERVICE}/ReleaseHold": {"gateway", "operator"},
+    f"{_SERVICE}/GetHold": {"gateway", "operator"},
+    f"{_SERVICE}/ListOpenHolds": {"gateway", "operator"},
     f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
     f"{_SERVICE}/ListEntries": {"gateway", "operator"},
     f"{_SERVICE}/PublishProgramme": {"operator"},
@@ -75,6 +84,9 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
     f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
     f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
+    f"{_REPORTS}/GetLiabilityReport": {"operator"},
+    f"{_REPORTS}/GetTrialBalance": {"operator"},
+    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -89,6 +101,7 @@ class Application:
 
     servicer: PointsServicer
     movements: MovementServicer
+    report_servicer: ReportServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -107,6 +120,11 @@ class Application:
                 movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
                 add_MovementServiceServicer_to_server,
                 self.movements,
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                self.report_servicer,
             ),
         ]
 
@@ -143,7 +161,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         pool_size=settings.database_pool_size,
         index_plans=True,
     )
-    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
+    # A report scans the ledger: the planner must be free, and reads must not wait for it.
     reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
@@ -171,8 +189,11 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     movements = MovementServicer(
         executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
     )
+    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
     engines = (writing, reading, reporting)
-    return Application(servicer, movements, executor, publisher, reads, reports, engines)
+    return Application(
+        servicer, movements, report_servicer, executor, publisher, reads, reports, engines
+    )
 
 
 def ledger_executor(

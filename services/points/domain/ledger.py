@@ -12,11 +12,15 @@ from services.points.domain.accounts import Balances
 from services.points.domain.adjustments import adjust, approve, reject
 from services.points.domain.answers import Answer
 from services.points.domain.books import Books
+from services.points.domain.captures import capture
 from services.points.domain.checkouts import cancel, post
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
+    ReleaseHold,
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
@@ -24,6 +28,7 @@ from services.points.domain.commands import (
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
+from services.points.domain.holds import authorize, release
 from services.points.domain.movement_commands import (
     AdjustBalance,
     ApproveAdjustment,
@@ -45,7 +50,8 @@ def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Ev
     """Decide one command on the loaded `books`.
 
     `now` is not before any of the members' last posting. What is due to expire is taken out
-    first, as an entry and an event of its own. A raised Refusal has changed nothing.
+    and what has timed out is resolved first, as entries and events of their own. A raised Refusal
+    has changed nothing.
     """
     answer, events = _DECIDING[type(command)](books, command, now)
     return Decision(answer, tuple(events))
@@ -69,6 +75,9 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     ReverseCheckout: reverse,
     TopUpStoredValue: top_up,
     SettleDue: settle,
+    AuthorizeHold: authorize,
+    CaptureHold: capture,
+    ReleaseHold: release,
     WarnExpiring: warn,
     PutTransferGroup: put_group,
     TransferPoints: transfer,

@@ -179,16 +179,25 @@ class MovementChanges:
     sold: dict[UUID, SoldValue] = field(default_factory=dict)
 
 
-def free(lot: Lot) -> int:
-    """What of a lot no hold has pinned."""
-    return lot.remaining - int(getattr(lot, "held", 0))
+def soon_free(account: Account, now: datetime) -> dict[int, int]:
+    """What holds whose time has run out are about to give back, by lot number."""
+    freed: dict[int, int] = {}
+    for pin in account.timed_out_pins(now):
+        freed[pin.lot.number] = freed.get(pin.lot.number, 0) + pin.amount
+    return freed
 
 
-def first_parts(account: Account, amount: int) -> list[tuple[Lot, int]]:
-    """What `account.take(amount)` would take, without taking it."""
+def first_parts(account: Account, amount: int, now: datetime) -> list[tuple[Lot, int]]:
+    """What `account.take(amount)` will take once what is due is settled, without taking it.
+
+    Only of CASH, which never expires.
+    """
+    freed = soon_free(account, now)
+    lots = {lot.number: lot for lot in account.open_lots or ()}
+    lots.update({pin.lot.number: pin.lot for pin in account.timed_out_pins(now)})
     parts = []
-    for lot in account.open_lots or ():
-        part = min(free(lot), amount)
+    for lot in sorted(lots.values(), key=lambda lot: lot.order):
+        part = min(lot.free + freed.get(lot.number, 0), amount)
         if part:
             parts.append((lot, part))
             amount -= part

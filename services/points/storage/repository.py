@@ -15,7 +15,9 @@ from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
     ReverseCheckout,
@@ -27,6 +29,7 @@ from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
 from services.points.domain.warnings import horizons
 from services.points.storage import (
+    holds,
     loading,
     movements,
     programmes,
@@ -37,7 +40,14 @@ from services.points.storage import (
 
 EVERYTHING = loading.EVERYTHING
 
-_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey", *movements.UNIQUE_FOR_EVER}
+_UNIQUE_FOR_EVER = {
+    "checkouts_pkey",
+    "top_ups_pkey",
+    "reversals_pkey",
+    "holds_unique_for_ever",
+    "holds_open_checkout",
+    *movements.UNIQUE_FOR_EVER,
+}
 
 
 class PointsRepository:
@@ -74,14 +84,14 @@ class PointsRepository:
         )
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
-        """Read what the commands need: known ids, checkouts, lots."""
+        """Read what the commands need: known ids, checkouts, holds, lots."""
         load_books(connection, state, commands, self._clock.now())
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
         changes = state.changes
-        changed = dict.fromkeys(entry.member_id for entry in changes.entries)
-        changed |= dict.fromkeys(warned.member_id for warned in changes.warned)
+        changed = dict.fromkeys(changes.members())
+        holds_changed = bool(changes.new_holds or changes.resolved_holds)
         try:
             with sets.pipelined(connection):
                 saving.insert_postings(connection, changes.entries)
@@ -94,7 +104,10 @@ class PointsRepository:
                 saving.insert_top_ups(connection, changes.top_ups)
                 warnings.insert_warned(connection, changes.warned)
                 saving_movements.save(connection, changes.movements)
-                saving.update_members(connection, [state.members[each] for each in changed])
+                if holds_changed:
+                    holds.save(connection, changes)
+                members = [state.members[each] for each in changed]
+                saving.update_members(connection, members, holds=holds_changed)
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
@@ -107,16 +120,25 @@ def load_books(
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
-    something due at `now` gets its first lots in any case.
+    something due at `now` gets its first lots in any case. Holds and their lots are loaded only
+    for members who have any.
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
     movements.load(connection, books, commands, now)
+    pins = holds.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
+    for hold_id in pins:
+        hold = books.holds[hold_id]
+        for asset in Asset:
+            if hold.held.of(asset):
+                needs.setdefault((hold.member_id, asset), 0)
     loading.open_lots(connection, books.members, needs, _horizon(commands, now))
     _load_warned(connection, books, commands)
-    loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
+    singly = _lots_to_reverse(books, commands) + holds.lots_of(books, pins)
+    loading.single_lots(connection, books.members, singly)
     movements.load_sold(connection, books, commands)
+    holds.attach(books, pins)
 
 
 def read_books(connection: Connection, command: Command, known: Programmes, now: datetime) -> Books:
@@ -158,6 +180,11 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     answered = {each.checkout_id for each in named if isinstance(each, CancelPost)}
     answered |= {each.checkout_id for each in reverses}
     ids = [each.checkout_id for each in (*named, *reverses)]
+    ids += [
+        each.hold_id if isinstance(each, CaptureHold) else each.checkout_id or each.hold_id
+        for each in commands
+        if isinstance(each, CaptureHold | AuthorizeHold)
+    ]
     books.checkouts = loading.checkouts(connection, ids, answered)
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
@@ -174,13 +201,13 @@ def _needs(
         needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
 
     for command in commands:
-        if isinstance(command, PostCheckout):
-            purchase = command.purchase
-            if purchase.redeem_points:
-                add(command.member_id, Asset.POINTS, purchase.redeem_points)
-            if purchase.pay_stored_value_minor:
-                add(command.member_id, Asset.CASH, purchase.pay_stored_value_minor)
-                add(command.member_id, Asset.BONUS, purchase.pay_stored_value_minor)
+        if isinstance(command, PostCheckout | AuthorizeHold):
+            points, stored_value = _tendered(command)
+            if points:
+                add(command.member_id, Asset.POINTS, points)
+            if stored_value:
+                add(command.member_id, Asset.CASH, stored_value)
+                add(command.member_id, Asset.BONUS, stored_value)
         elif isinstance(command, ReverseCheckout):
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
@@ -195,6 +222,15 @@ def _needs(
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:
                 add(member.member_id, account.asset, 0)
     return needs
+
+
+def _tendered(command: PostCheckout | AuthorizeHold) -> tuple[int, int]:
+    """Points and stored value that a command takes out of what is free; pinned parts it knows."""
+    if isinstance(command, AuthorizeHold):
+        return command.points, command.stored_value_minor
+    if command.hold_id is None:
+        return command.purchase.redeem_points, command.purchase.pay_stored_value_minor
+    return 0, 0
 
 
 def _earned(books: Books, command: ReverseCheckout) -> int:

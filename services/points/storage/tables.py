@@ -12,16 +12,6 @@ from chassis.storage import sets
 TableColumns = Mapping[str, str]
 
 
-def columns_of(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
-
-
 MEMBER_BALANCES: TableColumns = {
     "version": "bigint",
     "last_posted_at": "timestamptz",
@@ -36,8 +26,21 @@ MEMBER_BALANCES: TableColumns = {
     "last_lot_number": "integer",
 }
 MEMBERS: TableColumns = {"member_id": "uuid", **MEMBER_BALANCES}
+MEMBER_HOLDS: TableColumns = {
+    "points_held": "bigint",
+    "cash_held_minor": "bigint",
+    "bonus_held_minor": "bigint",
+    "open_holds": "integer",
+    "next_hold_timeout": "timestamptz",
+}
+"""Written only by batches that change holds."""
 
-LOT_STATE: TableColumns = {"open": "boolean", "remaining": "bigint", "expired": "bigint"}
+LOT_STATE: TableColumns = {
+    "open": "boolean",
+    "remaining": "bigint",
+    "expired": "bigint",
+    "held": "bigint",
+}
 LOTS: TableColumns = {
     "member_id": "uuid",
     "lot_number": "integer",
@@ -94,6 +97,13 @@ CHECKOUTS: TableColumns = {
     "next_expiring_points_after": "bigint",
     "next_expiry_after": "timestamptz",
 }
+CHECKOUT_HOLDS: TableColumns = {
+    "kind": "entry_kind",
+    "points_held_after": "bigint",
+    "cash_held_after_minor": "bigint",
+    "bonus_held_after_minor": "bigint",
+}
+"""Written only of captures and where something was held after."""
 RETURNED: TableColumns = {
     "reversed_minor": "bigint",
     "points_restored": "bigint",
@@ -148,6 +158,35 @@ TOP_UP_GONE_BACK: TableColumns = {
     "bonus_taken_back_minor": "bigint",
     "gift_deducted_minor": "bigint",
     "refunded_at": "timestamptz",
+}
+
+HOLD_END: TableColumns = {
+    "state": "hold_state",
+    "resolved_at": "timestamptz",
+    "resolved_version": "bigint",
+    "points_captured": "bigint",
+    "cash_captured_minor": "bigint",
+    "bonus_captured_minor": "bigint",
+}
+HOLDS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "merchant_id": "uuid",
+    "checkout_id": "uuid",
+    "currency": "text",
+    "points": "bigint",
+    "cash_minor": "bigint",
+    "bonus_minor": "bigint",
+    "authorized_at": "timestamptz",
+    "timeout_at": "timestamptz",
+    "version": "bigint",
+    **HOLD_END,
+}
+HOLD_LOTS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "lot_number": "integer",
+    "amount": "bigint",
 }
 
 EXPIRY_WARNINGS: TableColumns = {
@@ -227,3 +266,13 @@ TOP_UP_REFUNDS: TableColumns = {
     "cash_minor": "bigint",
     "bonus_minor": "bigint",
 }
+
+
+def columns(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
+    """Turn rows, in the order of `types`, into one array per column."""
+    values: Sequence[Sequence[object]] = (
+        list(zip(*rows, strict=True)) if rows else [()] * len(types)
+    )
+    return {
+        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
+    }

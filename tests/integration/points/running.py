@@ -11,6 +11,7 @@ from typing import Any
 
 from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -60,7 +61,16 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client that shows the certificate of `name`."""
+        """A client of PointsService and MovementService with the certificate of `name`."""
+        channel = self._channel(name)
+        return Caller(channel, PointsServiceStub(channel.grpc), MovementServiceStub(channel.grpc))
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """The same of ReportService."""
+        channel = self._channel(name)
+        return Caller(channel, ReportServiceStub(channel.grpc))
+
+    def _channel(self, name: str) -> Channel:
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -68,7 +78,7 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc), MovementServiceStub(channel.grpc))
+        return channel
 
 
 @dataclass
@@ -77,13 +87,19 @@ class Caller:
 
     channel: Channel
     stub: Any
-    movements: Any
+    movements: Any = None
 
     async def call(self, method: str, request: Any) -> Any:
         stub = self.movements if hasattr(self.movements, method) else self.stub
         return await self.channel.call(
             getattr(stub, method), request, timeout_seconds=TIMEOUT_SECONDS
         )
+
+    async def stream(self, method: str, request: Any) -> list[Any]:
+        answers = self.channel.stream(
+            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+        )
+        return [answer async for answer in answers]
 
 
 @asynccontextmanager
