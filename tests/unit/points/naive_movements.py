@@ -11,9 +11,18 @@ from zoneinfo import ZoneInfo
 
 from tests.unit.points.naive import CARD_LIMIT, NaiveLedger, NaiveLot, NaiveRefusal
 
+NaiveParts = list[tuple[NaiveLot, int]]
 TRANSFER_LIMITS = {"TRANSFER": 20_000, "DAY": 50_000, "MONTH": 200_000}
 ALONE_LIMIT = 10_000
 REFUND_DAYS = 7
+
+
+def spend(ledger: NaiveLedger, asset: str, amount: int, now: datetime) -> NaiveParts:
+    """Take what is free, in order."""
+    parts = ledger.choose(asset, amount, now)
+    for lot, part in parts:
+        lot.left -= part
+    return parts
 
 
 @dataclass
@@ -118,7 +127,7 @@ class NaiveFamily:
         if amount < 0 and -amount > ledger.usable(asset, now):
             short = "POINTS" if asset == "POINTS" else "STORED_VALUE"
             raise NaiveRefusal(f"INSUFFICIENT_{short}")
-        stored = ledger.usable("CASH", now) + ledger.usable("BONUS", now)
+        stored = ledger.worth("CASH", now) + ledger.worth("BONUS", now)
         if amount > 0 and asset != "POINTS" and stored + amount > CARD_LIMIT:
             raise NaiveRefusal("BALANCE_LIMIT")
 
@@ -154,11 +163,12 @@ class NaiveFamily:
                     top_up.withdrawn += part
                     lost = ceil(Fraction(top_up.given * top_up.withdrawn, top_up.principal))
                     returned = top_up.taken_back + top_up.deducted
-                    take = min(gift.left, lost - returned)
+                    take = min(guest.ledger.free(gift, now), lost - returned)
                     gift.left -= take
                     top_up.taken_back += take
                     away = gift.gone + top_up.by_hand
-                    had = top_up.given - gift.left - away - top_up.taken_back
+                    left = guest.ledger.free(gift, now)
+                    had = top_up.given - left - away - top_up.taken_back
                     too_much = max(0, had - (top_up.given - lost) - top_up.deducted)
                     top_up.deducted += too_much
                     paid, back = paid - too_much, back + take
@@ -171,10 +181,12 @@ class NaiveFamily:
             raise NaiveRefusal("TOP_UP_REFUNDED")
         if now - top_up.sold > timedelta(days=REFUND_DAYS):
             raise NaiveRefusal("TOP_UP_TOO_OLD")
-        gift = top_up.gift
-        if top_up.cash.left < top_up.principal or (gift and gift.left + gift.gone < top_up.given):
+        gift, ledger = top_up.gift, self.guests[who].ledger
+        if ledger.free(top_up.cash, now) < top_up.principal:
             raise NaiveRefusal("TOP_UP_SPENT")
-        self.guests[who].ledger.expire(now)
+        if gift and ledger.free(gift, now) + gift.gone < top_up.given:
+            raise NaiveRefusal("TOP_UP_SPENT")
+        ledger.expire(now)
         top_up.refunded = True
         top_up.cash.left = 0
         back = gift.left if gift else 0

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from chassis.kernel import Refusal
 from services.points.domain.assets import Asset, Tender
-from services.points.domain.commands import PostCheckout, ReverseCheckout, TopUpStoredValue
+from services.points.domain.commands import (
+    AuthorizeHold,
+    PostCheckout,
+    ReleaseHold,
+    ReverseCheckout,
+    TopUpStoredValue,
+)
 from services.points.domain.movement_commands import (
     AdjustBalance,
     ApproveAdjustment,
@@ -46,6 +52,8 @@ steps = st.one_of(
     st.tuples(st.just("decide"), st.integers(0, 20), st.booleans()),
     st.tuples(st.just("withdraw"), who, shares),
     st.tuples(st.just("refund"), who, st.integers(0, 20)),
+    st.tuples(st.just("hold"), who, shares, shares, st.sampled_from([1, 20, 800])),
+    st.tuples(st.just("release"), st.integers(0, 20)),
 )
 
 
@@ -112,6 +120,15 @@ def _filled_in(
         case "withdraw", guest, share:
             amount = naive.guests[guest].ledger.usable("CASH", now) * share // 1000
             return "withdraw", guest, max(1, amount)
+        case "hold", guest, points, stored, days:
+            ledger = naive.guests[guest].ledger
+            points = ledger.usable("POINTS", now) * points // 1000
+            has = ledger.usable("CASH", now) + ledger.usable("BONUS", now)
+            lives = timedelta(days=days)
+            return "hold", guest, number, max(1, points), has * stored // 1000, lives
+        case "release", one_of:
+            held = [(at, key) for at, each in enumerate(naive.guests) for key in each.ledger.holds]
+            return ("release", *held[one_of % len(held)]) if held else None
         case "refund", guest, one_of:
             top_ups = naive.guests[guest].top_ups
             return ("refund", guest, one_of % len(top_ups)) if top_ups else None
@@ -154,6 +171,10 @@ def _naively(home: Family, naive: NaiveFamily, step: Step) -> object:
             return naive.withdraw(guest, amount, now)
         case "refund", guest, which:
             return naive.refund(guest, which, now)
+        case "hold", guest, key, points, stored, lives:
+            return naive.guests[guest].ledger.authorize(key, points, stored, now, lives, None)
+        case "release", guest, key:
+            return naive.guests[guest].ledger.release(key, now)
     raise AssertionError(step)
 
 
@@ -194,6 +215,11 @@ def _really(home: Family, number: int, step: Step, made: dict[str, list[Any]]) -
             )
             done = home.do(command)
             return done.paid_out_minor, done.bonus_taken_back_minor
+        case "hold", guest, key, points, stored, lives:
+            hold = AuthorizeHold(ids[guest], _id("hold", key), PLACE, "CNY", points, stored, lives)
+            return tuple(home.do(hold).held)
+        case "release", guest, key:
+            return home.do(ReleaseHold(ids[guest], _id("hold", key))).released.points
         case "refund", guest, which:
             top_up = made["top-ups"][guest][which]
             done = home.do(RefundTopUp(ids[guest], _id("refund", number), top_up, PLACE))
