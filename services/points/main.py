@@ -21,12 +21,13 @@ from chassis.storage.executor import Executor, ProtoAnswerCodec
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
-from services.points.converters.answers import RESPONSE_TYPES
-from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.answers import PROGRAMME_RESPONSE_TYPES, RESPONSE_TYPES
+from services.points.converters.deciding import answering, answering_programme
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, PublishProgramme
+from services.points.domain.commands import Command, ProgrammeCommand
+from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
-from services.points.domain.publishing import Shelf, publish
+from services.points.domain.publishing import Shelf
 from services.points.jobs import ExpiryJob
 from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
@@ -56,9 +57,7 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
-PublishExecutor = Executor[
-    PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
-]
+PublishExecutor = Executor[ProgrammeCommand, Shelf, Message, OutboxEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,8 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     publisher: PublishExecutor = Executor(
         engine=writing,
         repository=ProgrammeRepository(clock),
-        decide=answering_publish(publish),
-        answer_codec=ProtoAnswerCodec([points_service_pb2.PublishProgrammeResponse]),
+        decide=answering_programme(decide_programme),
+        answer_codec=ProtoAnswerCodec(PROGRAMME_RESPONSE_TYPES),
         encode_event=_encoded,
         clock=clock,
         name="points-programme",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, purchase_pb2
+from huitouke.points.v1 import events_pb2, programme_service_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from services.points.converters.values import TO_FUNDER, to_stamp
@@ -14,11 +14,21 @@ from services.points.domain.accounts import Balances
 from services.points.domain.answers import (
     Answer,
     CancelAnswer,
+    DraftAnswer,
     PostAnswer,
     Posted,
+    ProgrammeAnswer,
+    PublishAnswer,
+    RetireAnswer,
     ReverseAnswer,
     SettleAnswer,
     TopUpAnswer,
+)
+from services.points.domain.commands import (
+    ActivateDraft,
+    CreateDraft,
+    ProgrammeCommand,
+    UpdateDraft,
 )
 
 RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
@@ -27,6 +37,16 @@ RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
     pb.ReverseResponse,
     pb.TopUpResponse,
     events_pb2.ValueExpired,
+)
+
+
+PROGRAMME_RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
+    pb.PublishProgrammeResponse,
+    programme_service_pb2.CreateProgrammeDraftResponse,
+    programme_service_pb2.UpdateProgrammeDraftResponse,
+    programme_service_pb2.DiscardProgrammeDraftResponse,
+    programme_service_pb2.ActivateProgrammeResponse,
+    programme_service_pb2.RetireProgrammeResponse,
 )
 
 
@@ -63,6 +83,11 @@ def _fill_posted(message: purchase_pb2.Posted, posted: Posted) -> None:
         earned.points = by.points
         earned.eligible_minor = by.eligible_minor
         earned.funder = TO_FUNDER[by.funder]
+        if by.pending_until is not None:
+            earned.pending_until.CopyFrom(to_stamp(by.pending_until))
+            message.points_pending += by.points
+    for fault in posted.rule_faults:
+        message.rule_faults.add(rule_code=fault.rule, message=fault.message)
     _fill_balances(message.balances, posted.balances)
 
 
@@ -72,6 +97,7 @@ def _fill_balances(message: purchase_pb2.Balances, balances: Balances) -> None:
     message.bonus_minor = balances.bonus_minor
     message.points_debt = balances.points_debt
     message.member_version = balances.member_version
+    message.points_pending = balances.points_pending
     message.next_expiring_points = balances.next_expiring_points
     if balances.next_expiry is not None:
         message.next_expiry.CopyFrom(to_stamp(balances.next_expiry))
@@ -102,6 +128,7 @@ def _reverse(answer: ReverseAnswer) -> pb.ReverseResponse:
         points_taken_back=answer.points_taken_back,
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
+        pending_cancelled=answer.pending_cancelled,
     )
 
 
@@ -126,3 +153,26 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     TopUpAnswer: _top_up,
     SettleAnswer: _expire,
 }
+
+
+def to_programme_response(command: ProgrammeCommand, answer: ProgrammeAnswer) -> Message:
+    """The message of an answer about the programme, which depends on what was asked."""
+    if isinstance(answer, PublishAnswer):
+        if isinstance(command, ActivateDraft):
+            return programme_service_pb2.ActivateProgrammeResponse(version=answer.version)
+        return pb.PublishProgrammeResponse(version=answer.version)
+    if isinstance(answer, RetireAnswer):
+        return programme_service_pb2.RetireProgrammeResponse(
+            valid_until=to_stamp(answer.valid_until)
+        )
+    return _draft(command, answer)
+
+
+def _draft(command: ProgrammeCommand, answer: DraftAnswer) -> Message:
+    if isinstance(command, CreateDraft):
+        return programme_service_pb2.CreateProgrammeDraftResponse(
+            draft_id=str(answer.draft_id), revision=answer.revision
+        )
+    if isinstance(command, UpdateDraft):
+        return programme_service_pb2.UpdateProgrammeDraftResponse(revision=answer.revision)
+    return programme_service_pb2.DiscardProgrammeDraftResponse(revision=answer.revision)

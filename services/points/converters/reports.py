@@ -55,6 +55,8 @@ class AssetTotals(Protocol):
     @property
     def debt(self) -> int: ...
     @property
+    def pending(self) -> int: ...
+    @property
     def house_totals(self) -> Mapping[str, int]: ...
     @property
     def differing(self) -> Sequence[UUID]: ...
@@ -116,4 +118,5 @@ def _totals(totals: AssetTotals) -> entry_pb2.AssetBooks:
         ],
         members_differing=len(totals.differing),
         debt=totals.debt,
+        pending=totals.pending,
     )

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from huitouke.points.v1 import entry_pb2, programme_pb2, purchase_pb2
-from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2
+from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2, season_pb2
 
 from services.points.domain import errors
 from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder
 from services.points.domain.programme import SpendOrder, StackingClass
+from services.points.domain.purchases import Season
+from services.points.domain.rules import Rounding
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -33,6 +35,11 @@ STACKING_CLASSES: Final = {
 SPEND_ORDERS: Final = {
     programme_pb2.SpendOrder.Value(f"SPEND_ORDER_{each}"): each for each in SpendOrder
 }
+SEASONS: Final = {season_pb2.Season.Value(f"SEASON_{each}"): each for each in Season}
+ROUNDINGS: Final = {
+    programme_pb2.ROUNDING_UNSPECIFIED: Rounding.DOWN,
+    **{programme_pb2.Rounding.Value(f"ROUNDING_{each}"): each for each in Rounding},
+}
 ENTRY_KINDS: Final = {entry_pb2.EntryKind.Value(f"ENTRY_KIND_{each}"): each for each in EntryKind}
 ASSETS: Final = {entry_pb2.Asset.Value(f"ASSET_{each}"): each for each in Asset}
 
@@ -41,6 +48,8 @@ TO_CHANNEL: Final = {each: number for number, each in CHANNELS.items()}
 TO_FUNDER: Final = {each: number for number, each in FUNDERS.items()}
 TO_STACKING_CLASS: Final = {each: number for number, each in STACKING_CLASSES.items()}
 TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
+TO_SEASON: Final = {each: number for number, each in SEASONS.items()}
+TO_ROUNDING: Final = {each: number for number, each in ROUNDINGS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}
 

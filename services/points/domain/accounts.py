@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from services.points.domain.assets import Asset
 from services.points.domain.lots import Lot, NextExpiry, next_expiry_of
+from services.points.domain.pending import PendingKey, PendingPoints, order
 
 CURRENCY = "CNY"
 _SPEND_ORDER = attrgetter("order")
@@ -22,13 +24,15 @@ class Account:
 
     `open_lots` is None where no lots are loaded: then only earning may happen. Loaded, it is the
     beginning of the open lots in spend order, long enough for all that the batch may take and one
-    more, besides single lots that a reversal needs. `balance` is always the whole.
+    more, besides single lots that a reversal needs. `balance` is always the whole. `incoming`, if
+    there is any, tells what settling at an instant will add that can be spent.
     """
 
     asset: Asset
     balance: int = 0
     next_expiry: NextExpiry | None = None
     open_lots: list[Lot] | None = None
+    incoming: Callable[[datetime], int] | None = field(default=None, repr=False)
 
     def due_amount(self, now: datetime) -> int:
         """How much of the balance has reached its end at `now` and is about to be taken out."""
@@ -37,8 +41,9 @@ class Account:
         return sum(lot.remaining for lot in self.due_lots(now))
 
     def available(self, now: datetime) -> int:
-        """What can be spent at `now`: the balance without what is due to expire."""
-        return self.balance - self.due_amount(now)
+        """What can be spent at `now`: without what is due to expire, with what is to mature."""
+        available = self.balance - self.due_amount(now)
+        return available if self.incoming is None else available + self.incoming(now)
 
     def due_lots(self, now: datetime) -> list[Lot]:
         """The open lots whose end has come, in spend order."""
@@ -104,13 +109,16 @@ class Balances(NamedTuple):
     member_version: int
     next_expiring_points: int
     next_expiry: datetime | None
+    points_pending: int = 0
 
 
 @dataclass(slots=True)
 class Member:
     """What the ledger knows of one member: three accounts, a debt, the last version and lot.
 
-    `lots` holds every lot that is loaded or was made, exhausted ones too, by number.
+    `lots` holds every lot that is loaded or was made, exhausted ones too, by number; `pending` the
+    pending points that are: all open ones where something is due or may be cancelled. `purchases`
+    counts the posted checkouts that are not reversed.
     """
 
     member_id: UUID
@@ -123,6 +131,10 @@ class Member:
     cash: Account = field(default_factory=lambda: Account(Asset.CASH))
     bonus: Account = field(default_factory=lambda: Account(Asset.BONUS))
     lots: dict[int, Lot] = field(default_factory=dict)
+    purchases: int = 0
+    points_pending: int = 0
+    next_maturing_at: datetime | None = None
+    pending: dict[PendingKey, PendingPoints] = field(default_factory=dict)
 
     def account(self, asset: Asset) -> Account:
         if asset is Asset.POINTS:
@@ -131,6 +143,34 @@ class Member:
 
     def accounts(self) -> tuple[Account, Account, Account]:
         return (self.points, self.cash, self.bonus)
+
+    def load_pending(self, pending: PendingPoints) -> None:
+        """Take pending points that are in the books already."""
+        self.pending[pending.key] = pending
+        self.points.incoming = self._incoming
+
+    def put_pending(self, pending: PendingPoints) -> None:
+        """Take pending points that were just earned."""
+        self.load_pending(pending)
+        self.points_pending += pending.points
+        first = self.next_maturing_at
+        self.next_maturing_at = min(first, pending.matures_at) if first else pending.matures_at
+
+    def refresh_pending(self) -> None:
+        """Note when the next of the open pending points mature, all of which are loaded."""
+        following = [each.matures_at for each in self.pending.values() if each.open]
+        self.next_maturing_at = min(following, default=None)
+
+    def _incoming(self, now: datetime) -> int:
+        """What maturing at `now` leaves to be spent: the debt is served first, in order."""
+        debt, incoming = self.points_debt, 0
+        for each in sorted(self.pending.values(), key=order):
+            if each.due(now):
+                served = min(debt, each.points)
+                debt -= served
+                gone = each.expires_at is not None and each.expires_at <= now
+                incoming += 0 if gone else each.points - served
+        return incoming
 
     def balances(self) -> Balances:
         """The balances as they stand now."""
@@ -143,4 +183,5 @@ class Member:
             self.version,
             following.remaining if following else 0,
             following.expires_at if following else None,
+            self.points_pending,
         )

@@ -8,12 +8,15 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.earning import EarnedBy
+from services.points.domain.inquiry import RuleFault
 
 
 class Posted(NamedTuple):
     """What a purchase did (or, quoted, would do); amounts in fen.
 
-    `points_earned` counts before `debt_collected` of them went to an open debt.
+    `points_earned` counts before `debt_collected` of them went to an open debt, and counts those
+    that `earned_by` says are pending. `rule_faults` names the rules that were left out because
+    their condition failed.
     """
 
     points_redeemed: int
@@ -26,6 +29,12 @@ class Posted(NamedTuple):
     earned_by: tuple[EarnedBy, ...]
     programme_version: int
     balances: Balances
+    rule_faults: tuple[RuleFault, ...] = ()
+
+    @property
+    def points_pending(self) -> int:
+        """How many of the earned points can't be spent yet."""
+        return sum(by.points for by in self.earned_by if by.pending_until is not None)
 
 
 class PostAnswer(NamedTuple):
@@ -54,6 +63,7 @@ class ReverseAnswer(NamedTuple):
     points_taken_back: int
     debt_recorded: int
     balances: Balances
+    pending_cancelled: int = 0
 
 
 class TopUpAnswer(NamedTuple):
@@ -67,10 +77,11 @@ class TopUpAnswer(NamedTuple):
 
 
 class SettleAnswer(NamedTuple):
-    """What was due and has been taken out."""
+    """What was due and has been taken out, or has matured."""
 
     points: int
     bonus_minor: int
+    points_matured: int = 0
 
 
 class PublishAnswer(NamedTuple):
@@ -79,4 +90,18 @@ class PublishAnswer(NamedTuple):
     version: int
 
 
+class DraftAnswer(NamedTuple):
+    """A draft that was made or changed."""
+
+    draft_id: UUID
+    revision: int
+
+
+class RetireAnswer(NamedTuple):
+    """A version that ends."""
+
+    valid_until: datetime
+
+
+ProgrammeAnswer = PublishAnswer | DraftAnswer | RetireAnswer
 Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer

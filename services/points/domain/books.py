@@ -8,7 +8,9 @@ from uuid import UUID
 
 from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
+from services.points.domain.limits import Limits
 from services.points.domain.lots import Lot
+from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp
 
@@ -29,6 +31,12 @@ class Changes:
     reversed: list[Reversal] = field(default_factory=list)
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
+    new_pending: list[tuple[UUID, PendingPoints]] = field(default_factory=list)
+    touched_pending: dict[tuple[UUID, PendingKey], PendingPoints] = field(default_factory=dict)
+
+    def touch_pending(self, member: Member, pending: PendingPoints) -> None:
+        """Note that pending points have changed; whether they are new ones shows in saving."""
+        self.touched_pending[member.member_id, pending.key] = pending
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -52,6 +60,7 @@ class Books:
     reversal_ids: set[UUID] = field(default_factory=set)
     not_before: datetime | None = None
     changes: Changes = field(default_factory=Changes)
+    limits: Limits = field(default_factory=Limits)
 
     def put_lot(
         self,

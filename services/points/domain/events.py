@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.earning import EarnedBy
 from services.points.domain.purchases import Place
 
 
@@ -50,11 +51,40 @@ class ValueExpired(NamedTuple):
     balances: Balances
 
 
+class PointsMatured(NamedTuple):
+    """Pending points of a checkout can be spent from now on, less what served a debt."""
+
+    member_id: UUID
+    checkout_id: UUID
+    merchant_id: UUID
+    matured_at: datetime
+    earned_by: tuple[EarnedBy, ...]
+    debt_collected: int
+    programme_version: int
+    expires_at: datetime | None
+    balances: Balances
+
+    @property
+    def points(self) -> int:
+        """What matured, before the debt was served."""
+        return sum(by.points for by in self.earned_by)
+
+
 class ProgrammePublished(NamedTuple):
-    """A new programme version exists."""
+    """A new programme version exists; `sequence` counts the programme's events without gaps."""
 
     version: int
     valid_from: datetime
+    sequence: int
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired
+class ProgrammeRetired(NamedTuple):
+    """A version ends; `sequence` counts the programme's events without gaps."""
+
+    version: int
+    valid_until: datetime
+    sequence: int
+
+
+Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | PointsMatured
+ProgrammeEvent = ProgrammePublished | ProgrammeRetired

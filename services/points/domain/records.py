@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
 from services.points.domain.journal import Entry
-from services.points.domain.purchases import Place
+from services.points.domain.purchases import Place, Purchase
 
 
 class CheckoutState(StrEnum):
@@ -27,7 +27,8 @@ class Checkout:
 
     A posted one has the `entry` and the `answer` it was posted with; where it was loaded for a
     command that needs neither they are None, as they are for one that was fenced off.
-    `resolved_at` is when it was cancelled or reversed.
+    `resolved_at` is when it was cancelled or reversed. `day` is the purchase's by the property's
+    calendar, None where it was posted before that was kept.
     """
 
     checkout_id: UUID
@@ -36,16 +37,32 @@ class Checkout:
     entry: Entry | None = None
     answer: PostAnswer | None = None
     resolved_at: datetime | None = None
+    day: date | None = None
 
 
 class PostedCheckout(NamedTuple):
-    """A checkout to be stored as posted, with what is told only once."""
+    """A checkout to be stored as posted, with what rules could ask of its purchase."""
 
     checkout: Checkout
-    place: Place
-    occurred_at: datetime
-    currency: str
-    bill_minor: int
+    purchase: Purchase
+    first_purchase: bool
+    not_earning_minor: int
+
+    @property
+    def place(self) -> Place:
+        return self.purchase.place
+
+    @property
+    def occurred_at(self) -> datetime:
+        return self.purchase.occurred_at
+
+    @property
+    def currency(self) -> str:
+        return self.purchase.currency
+
+    @property
+    def bill_minor(self) -> int:
+        return self.purchase.bill_minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from services.points.domain.events import CheckoutReversed, Event
 from services.points.domain.expiry import post_expired
 from services.points.domain.journal import Entry, Posting, open_entry
 from services.points.domain.lots import Lot
+from services.points.domain.maturing import cancel_pending, matured_postings, pending_of
 from services.points.domain.records import Checkout, CheckoutState, Reversal
 
 
@@ -53,7 +54,10 @@ def reverse(
         original.programme_version,
     )
     restored = _restore(books, member, entry, original, now)
+    pending_cancelled = cancel_pending(books, member, original.version, entry.version)
     taken_back, debt = _take_back(books, member, entry, original)
+    give_back_given(books, member, checkout)
+    member.purchases -= 1
     books.changes.entries.append(entry)
     answer = ReverseAnswer(
         command.reversal_id,
@@ -64,6 +68,7 @@ def reverse(
         taken_back,
         debt,
         member.balances(),
+        pending_cancelled,
     )
     events.append(
         CheckoutReversed(command.member_id, command.checkout_id, command.place, CURRENCY, answer)
@@ -116,25 +121,47 @@ def _restore(
 def _take_back(books: Books, member: Member, entry: Entry, original: Entry) -> tuple[int, int]:
     """Take earned points back; returns how many came from lots and how many are owed."""
     earned = [by for by in original.postings if by.house in {House.ISSUED, House.FUNDING}]
-    if not earned:
-        return 0, 0
-    assert earned[0].lot_number is not None, "what was earned went into a lot"
-    own = member.lots[earned[0].lot_number]
-    owed = max(0, sum(by.amount for by in earned) - own.expired)
-    parts = _collect(member, own, owed)
+    earned += matured_postings(member, original.version)
+    owed_by_lot: dict[int, int] = {}
+    for by in earned:
+        assert by.lot_number is not None, "what was earned went into a lot"
+        owed_by_lot[by.lot_number] = owed_by_lot.get(by.lot_number, 0) + by.amount
+    owed_by_lot = {
+        number: max(0, amount - member.lots[number].expired)
+        for number, amount in owed_by_lot.items()
+    }
+    owed = sum(owed_by_lot.values())
+    parts = _collect(member, owed_by_lot)
     taken = sum(part for _, part in parts)
     _post_taken(books, member, entry, earned, parts, owed - taken)
     return taken, owed - taken
 
 
-def _collect(member: Member, own: Lot, owed: int) -> list[tuple[Lot, int]]:
-    """Take up to `owed` out of the own lot, then out of the others in spend order."""
+def give_back_given(books: Books, member: Member, checkout: Checkout) -> None:
+    """Give back to caps and budgets what a reversed checkout's rules had given."""
+    original = checkout.entry
+    assert original is not None, "a checkout to be reversed was loaded without its entry"
+    limited = books.programmes.get(original.programme_version).rules.limited
+    if not limited or checkout.day is None:
+        return
+    given = [(by.rule, by.amount) for by in original.postings if by.funder is not None]
+    given += [(each.rule, each.points) for each in pending_of(member, original)]
+    for code, points in given:
+        if code in limited:
+            books.limits.take(limited[code], member.member_id, checkout.day, -points)
+
+
+def _collect(member: Member, owed_by_lot: dict[int, int]) -> list[tuple[Lot, int]]:
+    """Take up to what is owed out of each own lot, then out of the others in spend order."""
     account = member.points
     parts = []
-    if from_own := min(own.remaining, owed):
-        account.take_from(own, from_own)
-        parts.append((own, from_own))
-    rest = min(owed - from_own, sum(lot.remaining for lot in account.open_lots or ()))
+    for number, owed in owed_by_lot.items():
+        own = member.lots[number]
+        if from_own := min(own.remaining, owed):
+            account.take_from(own, from_own)
+            parts.append((own, from_own))
+    rest = sum(owed_by_lot.values()) - sum(part for _, part in parts)
+    rest = min(rest, sum(lot.remaining for lot in account.open_lots or ()))
     return parts + account.take(rest)
 
 

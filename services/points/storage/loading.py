@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -19,7 +20,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.records import Checkout, CheckoutState
-from services.points.storage import tables
+from services.points.storage import pending, purchase_facts, tables
 
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
@@ -45,6 +46,9 @@ _CHECKOUT_COLUMNS = (
     "points_debt_after",
     "next_expiring_points_after",
     "next_expiry_after",
+    "points_pending_after",
+    "facts",
+    "occurred_at",
 )
 _POSTING_COLUMNS = (
     "member_id",
@@ -83,6 +87,9 @@ def _member(row: sets.Row) -> Member:
         points=Account(Asset.POINTS, row[3], next_expiry),
         cash=Account(Asset.CASH, row[4]),
         bonus=Account(Asset.BONUS, row[5], bonus_expiry),
+        purchases=row[12],
+        points_pending=row[13],
+        next_maturing_at=row[14],
     )
 
 
@@ -103,9 +110,30 @@ def checkouts(
     }
     posted = [row for row in rows if row[0] in answered and row[3] is not None]
     entries = _entries(connection, posted)
+    waiting = _waiting(connection, posted)
     for row in posted:
         checkout, entry = found[row[0]], entries[row[1], row[3]]
-        checkout.entry, checkout.answer = entry, _post_answer(row, entry)
+        facts = purchase_facts.decode(row[16]) if row[16] is not None else None
+        checkout.entry = entry
+        checkout.answer = _post_answer(row, entry, waiting.get((row[1], row[3]), {}), facts)
+        if facts is not None:
+            checkout.day = row[17].astimezone(ZoneInfo(facts.zone)).date()
+    return found
+
+
+def _waiting(
+    connection: Connection, posted: Sequence[sets.Row]
+) -> dict[tuple[UUID, int], dict[int, EarnedBy]]:
+    """What posted checkouts have earned as pending, by its place in what each has earned.
+
+    Members that had nothing pending after a checkout have earned nothing pending by it.
+    """
+    keys = [(row[1], row[3]) for row in posted if row[15]]
+    found: dict[tuple[UUID, int], dict[int, EarnedBy]] = {}
+    for row in pending.of_checkouts(connection, keys):
+        each = pending.from_row(row)
+        by = EarnedBy(each.rule, each.points, each.basis_minor, each.funder, each.matures_at)
+        found.setdefault((row[0], row[1]), {})[each.key.line] = by
     return found
 
 
@@ -140,14 +168,27 @@ def _posting(row: sets.Row) -> Posting:
     return Posting(Asset(row[2]), row[3], House(row[4]), row[5], row[6], row[7], funder, row[9])
 
 
-def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
-    """What was answered when the checkout was posted, from its row and its postings."""
-    moved = _moved(entry)
-    earned = tuple(
+def _earned(entry: Entry, waiting: Mapping[int, EarnedBy]) -> tuple[EarnedBy, ...]:
+    """What a checkout has earned, in its order: its postings, with what waited in its places."""
+    earned = [
         EarnedBy(posting.rule, posting.amount, posting.basis_minor, posting.funder)
         for posting in entry.postings
         if posting.house in {House.ISSUED, House.FUNDING} and posting.funder is not None
-    )
+    ]
+    for place, by in sorted(waiting.items()):
+        earned.insert(place - 1, by)
+    return tuple(earned)
+
+
+def _post_answer(
+    row: sets.Row,
+    entry: Entry,
+    waiting: Mapping[int, EarnedBy],
+    facts: purchase_facts.RecordedFacts | None,
+) -> PostAnswer:
+    """What was answered when the checkout was posted, from its row and its postings."""
+    moved = _moved(entry)
+    earned = _earned(entry, waiting)
     posted = Posted(
         points_redeemed=-moved.get((Asset.POINTS, House.REDEEMED), 0),
         points_value_minor=row[7],
@@ -158,7 +199,8 @@ def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
         debt_collected=-moved.get((Asset.POINTS, House.DEBT), 0),
         earned_by=earned,
         programme_version=row[6],
-        balances=Balances(row[9], row[10], row[11], row[12], row[3], row[13], row[14]),
+        balances=Balances(row[9], row[10], row[11], row[12], row[3], row[13], row[14], row[15]),
+        rule_faults=facts.faults if facts else (),
     )
     return PostAnswer(row[0], row[4], posted)
 

@@ -31,7 +31,8 @@ SELECT a.asset::text,
        (SELECT coalesce(sum(CASE a.asset WHEN 'POINTS' THEN points WHEN 'CASH' THEN cash_minor
                             ELSE bonus_minor END), 0)::bigint FROM members),
        (SELECT coalesce(sum(remaining), 0)::bigint FROM lots WHERE open AND asset = a.asset),
-       (SELECT coalesce(sum(points_debt), 0)::bigint FROM members WHERE a.asset = 'POINTS')
+       (SELECT coalesce(sum(points_debt), 0)::bigint FROM members WHERE a.asset = 'POINTS'),
+       (SELECT coalesce(sum(points_pending), 0)::bigint FROM members WHERE a.asset = 'POINTS')
 FROM unnest(enum_range(NULL::asset)) AS a(asset)
 """
 
@@ -41,7 +42,8 @@ FROM postings GROUP BY asset, house ORDER BY asset, house
 """
 
 # Each stored balance against the member's postings and open lots, each lot against its own
-# postings, and each debt against what was posted as one.
+# postings, each debt against what was posted as one, what is pending against its own table, and
+# what has matured against its posting.
 _DIFFERING = """
 WITH posted AS (
     SELECT member_id, asset, sum(amount) AS amount,
@@ -69,6 +71,24 @@ UNION
 SELECT coalesce(lots.asset, 'POINTS')::text, member_id
 FROM lots FULL JOIN by_lot USING (member_id, lot_number)
 WHERE coalesce(lots.remaining, -1) <> coalesce(by_lot.amount, 0)
+UNION
+SELECT 'POINTS', member_id
+FROM members FULL JOIN (
+    SELECT member_id, sum(points) AS points, min(matures_at) AS matures_at
+    FROM pending_points WHERE state = 'PENDING' GROUP BY member_id
+) AS waiting USING (member_id)
+WHERE coalesce(members.points_pending, -1) <> coalesce(waiting.points, 0)
+   OR members.next_maturing_at IS DISTINCT FROM waiting.matures_at
+UNION
+SELECT 'POINTS', waited.member_id
+FROM pending_points AS waited LEFT JOIN (
+    SELECT member_id, version, lot_number, rule, sum(amount) AS amount FROM postings
+    WHERE kind = 'MATURING' AND house IN ('ISSUED', 'FUNDING')
+    GROUP BY member_id, version, lot_number, rule
+) AS matured ON matured.member_id = waited.member_id
+    AND matured.version = waited.resolved_version AND matured.lot_number = waited.lot_number
+    AND matured.rule = waited.rule
+WHERE waited.state = 'MATURED' AND coalesce(matured.amount, 0) <> waited.points
 ORDER BY 1, 2
 """
 
@@ -81,7 +101,8 @@ FROM checkouts
 _DUE = """
 WITH page AS (
     SELECT member_id, coalesce(points_next_expiry <= %(now)s, false)
-                      OR coalesce(bonus_next_expiry <= %(now)s, false) AS due
+                      OR coalesce(bonus_next_expiry <= %(now)s, false)
+                      OR coalesce(next_maturing_at <= %(now)s, false) AS due
     FROM members WHERE member_id > %(after)s ORDER BY member_id LIMIT %(limit)s
 )
 SELECT count(*), (array_agg(member_id ORDER BY member_id DESC))[1],
@@ -111,6 +132,7 @@ class AssetTotals:
     member_balances: int
     open_lots: int
     debt: int
+    pending: int = 0
     house_totals: dict[str, int] = field(default_factory=dict)
     differing: list[UUID] = field(default_factory=list)
 
@@ -180,7 +202,7 @@ def verify(connection: Connection) -> Verification:
     driver = sets.driver(connection)
     driver.execute(f"SET LOCAL statement_timeout = '{VERIFY_TIMEOUT_SECONDS:d}s'")
     assets = {
-        row[0]: AssetTotals(Asset(row[0]), row[1], row[2], row[3])
+        row[0]: AssetTotals(Asset(row[0]), row[1], row[2], row[3], row[4])
         for row in driver.execute(_TOTALS)
     }
     for asset, house, total in driver.execute(_HOUSES):

@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
 from chassis.storage import sets
+from chassis.telemetry.metrics import counter
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
@@ -21,12 +23,20 @@ from services.points.domain.commands import (
     ReverseCheckout,
     TopUpStoredValue,
 )
+from services.points.domain.maturing import pending_of
 from services.points.domain.programme import Programmes
-from services.points.storage import loading, programmes, saving
+from services.points.domain.records import PostedCheckout
+from services.points.storage import limits, loading, pending, programmes, saving
 
 EVERYTHING = 2**62
 """A need that only loading every open lot covers."""
 
+RULE_FAULTS = counter(
+    "huitouke_points_rule_faults_total",
+    "Checkouts that went on without a rule because its condition failed, by the rule's code.",
+    ("rule",),
+)
+_log = structlog.get_logger(__name__)
 _UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
 
 
@@ -59,7 +69,7 @@ class PointsRepository:
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         """Read what the commands need: known ids, checkouts, lots."""
-        load_books(connection, state, commands, self._clock.now())
+        load_books(connection, state, commands, self._clock.now(), lock=True)
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
@@ -74,23 +84,45 @@ class PointsRepository:
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
                 saving.insert_top_ups(connection, changes.top_ups)
+                pending.save(connection, changes)
+                limits.save(connection, state.limits)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
             raise
+        _report_faults(changes.posted)
+
+
+def _report_faults(posted: Sequence[PostedCheckout]) -> None:
+    """Tell operators of rules that were left out; what a guest bought is not their business."""
+    for record in posted:
+        answer = record.checkout.answer
+        for fault in answer.posted.rule_faults if answer else ():
+            RULE_FAULTS.prometheus.labels(fault.rule).inc()
+            version = answer.posted.programme_version if answer else 0
+            _log.warning(
+                "rule.failed", rule=fault.rule, programme_version=version, problem=fault.message
+            )
 
 
 def load_books(
-    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+    connection: Connection,
+    books: Books,
+    commands: Sequence[Command],
+    now: datetime,
+    *,
+    lock: bool = False,
 ) -> None:
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
-    something due at `now` gets its first lots in any case.
+    something due at `now` gets its first lots in any case. `lock` is for those who will save.
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
+    _load_pending(connection, books, commands, now)
+    limits.load(connection, books, commands, lock=lock)
     needs = _needs(books, commands, now)
     loading.open_lots(connection, books.members, needs, now)
     loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
@@ -128,6 +160,24 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
 
 
+def _load_pending(
+    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+) -> None:
+    reverses = [each for each in commands if isinstance(each, ReverseCheckout)]
+    found = [books.checkouts.get(each.checkout_id) for each in reverses]
+    checkouts = [
+        (each.member_id, each.entry.version)
+        for each in found
+        if each is not None
+        and each.entry is not None
+        and each.answer is not None
+        and each.answer.posted.points_pending
+        and each.member_id in books.members
+    ]
+    members = {each.member_id for each in reverses}
+    pending.load(connection, books.members, members, checkouts, now)
+
+
 def _needs(
     books: Books, commands: Sequence[Command], now: datetime
 ) -> dict[tuple[UUID, Asset], int]:
@@ -153,6 +203,8 @@ def _needs(
         for account in (member.points, member.bonus):
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:
                 add(member.member_id, account.asset, 0)
+        if member.next_maturing_at is not None and member.next_maturing_at <= now:
+            add(member.member_id, Asset.POINTS, 0)
     return needs
 
 
@@ -162,7 +214,8 @@ def _earned(books: Books, command: ReverseCheckout) -> int:
     if checkout is None or checkout.entry is None:
         return EVERYTHING
     postings = checkout.entry.postings
-    return sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    earned = sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    return earned + (checkout.answer.posted.points_pending if checkout.answer else 0)
 
 
 def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UUID, int]]:
@@ -177,5 +230,10 @@ def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UU
                     (entry.member_id, posting.lot_number)
                     for posting in entry.postings
                     if posting.lot_number is not None
+                ]
+                numbers += [
+                    (entry.member_id, each.lot_number)
+                    for each in pending_of(books.members[entry.member_id], entry)
+                    if each.lot_number is not None
                 ]
     return numbers

@@ -15,6 +15,11 @@ WRITTEN = {
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
+    "programme_drafts": tables.PROGRAMME_DRAFTS,
+    "programme_retirements": tables.PROGRAMME_RETIREMENTS,
+    "pending_points": tables.PENDING_POINTS,
+    "rule_usage": tables.RULE_USAGE,
+    "rule_budgets": tables.RULE_BUDGETS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -78,6 +78,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_CONDITION_INVALID: _ErrorReason.ValueType  # 40
+    """A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+    rule's field, metadata `line` and `column` the place.
+    """
+    ERROR_REASON_DRAFT_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """No programme draft has this id."""
+    ERROR_REASON_DRAFT_CONFLICT: _ErrorReason.ValueType  # 42
+    """The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+    ERROR_REASON_DRAFT_CLOSED: _ErrorReason.ValueType  # 43
+    """The draft was activated or discarded; it can't be changed any more. Make a new one."""
+    ERROR_REASON_PROGRAMME_RETIRED: _ErrorReason.ValueType  # 44
+    """The programme version has ended already."""
+    ERROR_REASON_PROGRAMME_NEEDED: _ErrorReason.ValueType  # 45
+    """Without this version no programme would be valid; activate another one first."""
+    ERROR_REASON_TOO_MANY_DRAFTS: _ErrorReason.ValueType  # 46
+    """There are as many open drafts as may be; activate or discard one."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -140,4 +156,20 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_CONDITION_INVALID: ErrorReason.ValueType  # 40
+"""A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+rule's field, metadata `line` and `column` the place.
+"""
+ERROR_REASON_DRAFT_NOT_FOUND: ErrorReason.ValueType  # 41
+"""No programme draft has this id."""
+ERROR_REASON_DRAFT_CONFLICT: ErrorReason.ValueType  # 42
+"""The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+ERROR_REASON_DRAFT_CLOSED: ErrorReason.ValueType  # 43
+"""The draft was activated or discarded; it can't be changed any more. Make a new one."""
+ERROR_REASON_PROGRAMME_RETIRED: ErrorReason.ValueType  # 44
+"""The programme version has ended already."""
+ERROR_REASON_PROGRAMME_NEEDED: ErrorReason.ValueType  # 45
+"""Without this version no programme would be valid; activate another one first."""
+ERROR_REASON_TOO_MANY_DRAFTS: ErrorReason.ValueType  # 46
+"""There are as many open drafts as may be; activate or discard one."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

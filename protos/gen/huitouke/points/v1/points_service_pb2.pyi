@@ -397,6 +397,7 @@ class ReverseResponse(_message.Message):
     POINTS_TAKEN_BACK_FIELD_NUMBER: _builtins.int
     DEBT_RECORDED_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
+    PENDING_CANCELLED_FIELD_NUMBER: _builtins.int
     reversal_id: _builtins.str
     """Reversal id."""
     points_restored: _builtins.int
@@ -409,6 +410,8 @@ class ReverseResponse(_message.Message):
     """Earned points taken back from the balance."""
     debt_recorded: _builtins.int
     """Earned points that were spent already and are now owed."""
+    pending_cancelled: _builtins.int
+    """Points that were pending and never will be spendable."""
     @_builtins.property
     def reversed_at(self) -> _timestamp_pb2.Timestamp:
         """Instant of the reversal."""
@@ -428,10 +431,11 @@ class ReverseResponse(_message.Message):
         points_taken_back: _builtins.int = ...,
         debt_recorded: _builtins.int = ...,
         balances: _purchase_pb2.Balances | None = ...,
+        pending_cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "pending_cancelled", b"pending_cancelled", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
