@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import points_service_pb2, programme_service_pb2
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
@@ -30,6 +31,7 @@ from services.points.domain.ledger import decide
 from services.points.domain.publishing import Shelf
 from services.points.jobs import ExpiryJob
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.programme_service import ProgrammeServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.repository import PointsRepository
@@ -39,8 +41,10 @@ MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
 REPORT_THREADS: Final = 1
+TRIAL_THREADS: Final = 1
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_PROGRAMMES: Final = "/huitouke.points.v1.ProgrammeService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -54,6 +58,14 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_PROGRAMMES}/CreateProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/UpdateProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/DiscardProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/GetProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/ActivateProgramme": {"operator"},
+    f"{_PROGRAMMES}/RetireProgramme": {"operator"},
+    f"{_PROGRAMMES}/ListProgrammes": {"operator"},
+    f"{_PROGRAMMES}/DryRunProgramme": {"operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -65,10 +77,12 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    programmes: ProgrammeServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
     reports: Reads
+    trials: Reads
     engines: tuple[Engine, ...]
 
     def entries(self) -> list[ServiceEntry]:
@@ -78,7 +92,12 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
-            )
+            ),
+            ServiceEntry(
+                programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
+                add_ProgrammeServiceServicer_to_server,
+                self.programmes,
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -95,6 +114,7 @@ class Application:
         self.publisher.stop()
         self.reads.close()
         self.reports.close()
+        self.trials.close()
         for engine in self.engines:
             engine.dispose()
 
@@ -115,9 +135,12 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         index_plans=True,
     )
     # A verification scans the ledger: the planner must be free, and reads must not wait for it.
-    reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
+    reporting = create_engine(
+        url, application_name="points-report", pool_size=REPORT_THREADS + TRIAL_THREADS
+    )
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
+    trials = Reads(reporting, threads=TRIAL_THREADS, queue_limit=8)
     executor = ledger_executor(writing, clock, settings.command_queue_max)
     publisher: PublishExecutor = Executor(
         engine=writing,
@@ -138,8 +161,15 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    programmes = ProgrammeServicer(
+        publisher=publisher,
+        reads=reads,
+        trials=trials,
+        request_key=settings.request_key_bytes(),
+        clock=clock,
+    )
     engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
+    return Application(servicer, programmes, executor, publisher, reads, reports, trials, engines)
 
 
 def ledger_executor(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.programme_service_pb2_grpc import ProgrammeServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -67,7 +68,8 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc))
+        programmes = ProgrammeServiceStub(channel.grpc)
+        return Caller(channel, PointsServiceStub(channel.grpc), programmes)
 
 
 @dataclass
@@ -76,11 +78,18 @@ class Caller:
 
     channel: Channel
     stub: Any
+    programmes: Any = None
 
     async def call(self, method: str, request: Any) -> Any:
+        stub = self.stub if hasattr(self.stub, method) else self.programmes
         return await self.channel.call(
-            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+            getattr(stub, method), request, timeout_seconds=TIMEOUT_SECONDS
         )
+
+    async def dry_run(self, request: Any) -> list[Any]:
+        """Every response of a dry run."""
+        stream = self.programmes.DryRunProgramme(request, timeout=TIMEOUT_SECONDS)
+        return [response async for response in stream]
 
 
 @asynccontextmanager
