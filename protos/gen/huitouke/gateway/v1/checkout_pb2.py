@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from huitouke.type.v1 import booking_channel_pb2 as huitouke_dot_type_dot_v1_dot_booking__channel__pb2
 from huitouke.type.v1 import merchant_category_pb2 as huitouke_dot_type_dot_v1_dot_merchant__category__pb2
+from huitouke.type.v1 import season_pb2 as huitouke_dot_type_dot_v1_dot_season__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"huitouke/gateway/v1/checkout.proto\x12\x13huitouke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\"\xbd\x03\n\x08Purchase\x12=\n\x06member\x18\x01 \x01(\x0b\x32%.huitouke.gateway.v1.MemberIdentifierB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x05lines\x18\x02 \x03(\x0b\x32!.huitouke.gateway.v1.PurchaseLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12%\n\ncoupon_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\n\x18\x01\"\x05r\x03\xb0\x01\x01\x12%\n\rredeem_points\x18\x05 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12.\n\x16pay_stored_value_minor\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12\x36\n\x07tenders\x18\x07 \x03(\x0b\x32\x1b.huitouke.gateway.v1.TenderB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\'\n\x04stay\x18\x08 \x01(\x0b\x32\x19.huitouke.gateway.v1.Stay\x12/\n\x0boccurred_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x10MemberIdentifier\x12\x1d\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12-\n\x0b\x63\x61rd_number\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x32\x0f^[0-9 ]{16,24}$H\x00\x12-\n\x06mobile\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00\x42\x13\n\nidentifier\x12\x05\xbaH\x02\x08\x01\"\xc9\x01\n\x0cPurchaseLine\x12\x18\n\x07line_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\titem_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12>\n\x08\x63\x61tegory\x18\x03 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x08quantity\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01\x12$\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02 \x00\"i\n\x06Tender\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.huitouke.gateway.v1.TenderKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02 \x00\"}\n\x04Stay\x12=\n\x07\x63hannel\x18\x01 \x01(\x0e\x32 .huitouke.type.v1.BookingChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\trate_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06nights\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\"\xa9\x03\n\x07Receipt\x12\x13\n\x0bgross_minor\x18\x01 \x01(\x03\x12/\n\x07\x63oupons\x18\x02 \x03(\x0b\x32\x1e.huitouke.gateway.v1.CouponUse\x12\x15\n\rcoupons_minor\x18\x03 \x01(\x03\x12\x17\n\x0fpoints_redeemed\x18\x04 \x01(\x03\x12\x1a\n\x12points_value_minor\x18\x05 \x01(\x03\x12\x17\n\x0f\x63\x61sh_paid_minor\x18\x06 \x01(\x03\x12\x18\n\x10\x62onus_paid_minor\x18\x07 \x01(\x03\x12\x14\n\x0cto_pay_minor\x18\x08 \x01(\x03\x12,\n\x07tenders\x18\t \x03(\x0b\x32\x1b.huitouke.gateway.v1.Tender\x12\x15\n\rpoints_earned\x18\n \x01(\x03\x12\x35\n\x0c\x65\x61rned_lines\x18\x0b \x03(\x0b\x32\x1f.huitouke.gateway.v1.EarnedLine\x12\x35\n\x08\x62\x61lances\x18\x0c \x01(\x0b\x32#.huitouke.gateway.v1.MemberBalances\x12\x10\n\x08\x63urrency\x18\r \x01(\t\"K\n\tCouponUse\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x15\n\rcampaign_code\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\"/\n\nEarnedLine\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"\xad\x01\n\x0eMemberBalances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\x12\x13\n\x0bpoints_debt\x18\x04 \x01(\x03\x12\x1c\n\x14next_expiring_points\x18\x05 \x01(\x03\x12/\n\x0bnext_expiry\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x02\n\x0e\x43heckoutRecord\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".huitouke.gateway.v1.CheckoutState\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12-\n\x07receipt\x18\x04 \x01(\x0b\x32\x1c.huitouke.gateway.v1.Receipt\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndecided_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07refunds\x18\x07 \x03(\x0b\x32\x1b.huitouke.gateway.v1.Refund\x12\x15\n\rcancel_reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\"\xd7\x02\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12/\n\x0brefunded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x06 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x07 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x08 \x01(\x03\x12\x1b\n\x13restored_coupon_ids\x18\t \x03(\t\x12\x1a\n\x12\x65xpired_coupon_ids\x18\n \x03(\t\x12\x35\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32#.huitouke.gateway.v1.MemberBalances*\xb1\x01\n\nTenderKind\x12\x1b\n\x17TENDER_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16TENDER_KIND_CASH_MONEY\x10\x01\x12\x19\n\x15TENDER_KIND_BANK_CARD\x10\x02\x12\x1a\n\x16TENDER_KIND_WECHAT_PAY\x10\x03\x12\x16\n\x12TENDER_KIND_ALIPAY\x10\x04\x12\x1b\n\x17TENDER_KIND_ROOM_CHARGE\x10\x05*\x84\x01\n\rCheckoutState\x12\x1e\n\x1a\x43HECKOUT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECKOUT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x43HECKOUT_STATE_COMMITTED\x10\x02\x12\x1c\n\x18\x43HECKOUT_STATE_CANCELLED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"huitouke/gateway/v1/checkout.proto\x12\x13huitouke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\x1a\x1dhuitouke/type/v1/season.proto\"\xf1\x03\n\x08Purchase\x12=\n\x06member\x18\x01 \x01(\x0b\x32%.huitouke.gateway.v1.MemberIdentifierB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x05lines\x18\x02 \x03(\x0b\x32!.huitouke.gateway.v1.PurchaseLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12%\n\ncoupon_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\n\x18\x01\"\x05r\x03\xb0\x01\x01\x12%\n\rredeem_points\x18\x05 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12.\n\x16pay_stored_value_minor\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12\x36\n\x07tenders\x18\x07 \x03(\x0b\x32\x1b.huitouke.gateway.v1.TenderB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\'\n\x04stay\x18\x08 \x01(\x0b\x32\x19.huitouke.gateway.v1.Stay\x12/\n\x0boccurred_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x06season\x18\x14 \x01(\x0e\x32\x18.huitouke.type.v1.SeasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xa4\x01\n\x10MemberIdentifier\x12\x1d\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12-\n\x0b\x63\x61rd_number\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x32\x0f^[0-9 ]{16,24}$H\x00\x12-\n\x06mobile\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00\x42\x13\n\nidentifier\x12\x05\xbaH\x02\x08\x01\"\xc9\x01\n\x0cPurchaseLine\x12\x18\n\x07line_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\titem_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12>\n\x08\x63\x61tegory\x18\x03 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x08quantity\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01\x12$\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02 \x00\"i\n\x06Tender\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.huitouke.gateway.v1.TenderKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02 \x00\"\xaa\x01\n\x04Stay\x12=\n\x07\x63hannel\x18\x01 \x01(\x0e\x32 .huitouke.type.v1.BookingChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\trate_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06nights\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa9\x03\n\x07Receipt\x12\x13\n\x0bgross_minor\x18\x01 \x01(\x03\x12/\n\x07\x63oupons\x18\x02 \x03(\x0b\x32\x1e.huitouke.gateway.v1.CouponUse\x12\x15\n\rcoupons_minor\x18\x03 \x01(\x03\x12\x17\n\x0fpoints_redeemed\x18\x04 \x01(\x03\x12\x1a\n\x12points_value_minor\x18\x05 \x01(\x03\x12\x17\n\x0f\x63\x61sh_paid_minor\x18\x06 \x01(\x03\x12\x18\n\x10\x62onus_paid_minor\x18\x07 \x01(\x03\x12\x14\n\x0cto_pay_minor\x18\x08 \x01(\x03\x12,\n\x07tenders\x18\t \x03(\x0b\x32\x1b.huitouke.gateway.v1.Tender\x12\x15\n\rpoints_earned\x18\n \x01(\x03\x12\x35\n\x0c\x65\x61rned_lines\x18\x0b \x03(\x0b\x32\x1f.huitouke.gateway.v1.EarnedLine\x12\x35\n\x08\x62\x61lances\x18\x0c \x01(\x0b\x32#.huitouke.gateway.v1.MemberBalances\x12\x10\n\x08\x63urrency\x18\r \x01(\t\"K\n\tCouponUse\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x15\n\rcampaign_code\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\"/\n\nEarnedLine\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"\xad\x01\n\x0eMemberBalances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\x12\x13\n\x0bpoints_debt\x18\x04 \x01(\x03\x12\x1c\n\x14next_expiring_points\x18\x05 \x01(\x03\x12/\n\x0bnext_expiry\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x02\n\x0e\x43heckoutRecord\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".huitouke.gateway.v1.CheckoutState\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12-\n\x07receipt\x18\x04 \x01(\x0b\x32\x1c.huitouke.gateway.v1.Receipt\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndecided_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07refunds\x18\x07 \x03(\x0b\x32\x1b.huitouke.gateway.v1.Refund\x12\x15\n\rcancel_reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\"\xd7\x02\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12/\n\x0brefunded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x06 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x07 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x08 \x01(\x03\x12\x1b\n\x13restored_coupon_ids\x18\t \x03(\t\x12\x1a\n\x12\x65xpired_coupon_ids\x18\n \x03(\t\x12\x35\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32#.huitouke.gateway.v1.MemberBalances*\xb1\x01\n\nTenderKind\x12\x1b\n\x17TENDER_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16TENDER_KIND_CASH_MONEY\x10\x01\x12\x19\n\x15TENDER_KIND_BANK_CARD\x10\x02\x12\x1a\n\x16TENDER_KIND_WECHAT_PAY\x10\x03\x12\x16\n\x12TENDER_KIND_ALIPAY\x10\x04\x12\x1b\n\x17TENDER_KIND_ROOM_CHARGE\x10\x05*\x84\x01\n\rCheckoutState\x12\x1e\n\x1a\x43HECKOUT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECKOUT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x43HECKOUT_STATE_COMMITTED\x10\x02\x12\x1c\n\x18\x43HECKOUT_STATE_CANCELLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASE'].fields_by_name['pay_stored_value_minor']._serialized_options = b'\272H\013\"\t\030\200\320\333\303\364\002(\000'
   _globals['_PURCHASE'].fields_by_name['tenders']._loaded_options = None
   _globals['_PURCHASE'].fields_by_name['tenders']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_PURCHASE'].fields_by_name['season']._loaded_options = None
+  _globals['_PURCHASE'].fields_by_name['season']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_MEMBERIDENTIFIER'].oneofs_by_name['identifier']._loaded_options = None
   _globals['_MEMBERIDENTIFIER'].oneofs_by_name['identifier']._serialized_options = b'\272H\002\010\001'
   _globals['_MEMBERIDENTIFIER'].fields_by_name['member_id']._loaded_options = None
@@ -77,30 +80,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAY'].fields_by_name['rate_code']._serialized_options = b'\272H\004r\002\030 '
   _globals['_STAY'].fields_by_name['nights']._loaded_options = None
   _globals['_STAY'].fields_by_name['nights']._serialized_options = b'\272H\007\032\005\030\356\002(\001'
-  _globals['_TENDERKIND']._serialized_start=2674
-  _globals['_TENDERKIND']._serialized_end=2851
-  _globals['_CHECKOUTSTATE']._serialized_start=2854
-  _globals['_CHECKOUTSTATE']._serialized_end=2986
-  _globals['_PURCHASE']._serialized_start=204
-  _globals['_PURCHASE']._serialized_end=649
-  _globals['_MEMBERIDENTIFIER']._serialized_start=652
-  _globals['_MEMBERIDENTIFIER']._serialized_end=816
-  _globals['_PURCHASELINE']._serialized_start=819
-  _globals['_PURCHASELINE']._serialized_end=1020
-  _globals['_TENDER']._serialized_start=1022
-  _globals['_TENDER']._serialized_end=1127
-  _globals['_STAY']._serialized_start=1129
-  _globals['_STAY']._serialized_end=1254
-  _globals['_RECEIPT']._serialized_start=1257
-  _globals['_RECEIPT']._serialized_end=1682
-  _globals['_COUPONUSE']._serialized_start=1684
-  _globals['_COUPONUSE']._serialized_end=1759
-  _globals['_EARNEDLINE']._serialized_start=1761
-  _globals['_EARNEDLINE']._serialized_end=1808
-  _globals['_MEMBERBALANCES']._serialized_start=1811
-  _globals['_MEMBERBALANCES']._serialized_end=1984
-  _globals['_CHECKOUTRECORD']._serialized_start=1987
-  _globals['_CHECKOUTRECORD']._serialized_end=2325
-  _globals['_REFUND']._serialized_start=2328
-  _globals['_REFUND']._serialized_end=2671
+  _globals['_TENDERKIND']._serialized_start=2803
+  _globals['_TENDERKIND']._serialized_end=2980
+  _globals['_CHECKOUTSTATE']._serialized_start=2983
+  _globals['_CHECKOUTSTATE']._serialized_end=3115
+  _globals['_PURCHASE']._serialized_start=235
+  _globals['_PURCHASE']._serialized_end=732
+  _globals['_MEMBERIDENTIFIER']._serialized_start=735
+  _globals['_MEMBERIDENTIFIER']._serialized_end=899
+  _globals['_PURCHASELINE']._serialized_start=902
+  _globals['_PURCHASELINE']._serialized_end=1103
+  _globals['_TENDER']._serialized_start=1105
+  _globals['_TENDER']._serialized_end=1210
+  _globals['_STAY']._serialized_start=1213
+  _globals['_STAY']._serialized_end=1383
+  _globals['_RECEIPT']._serialized_start=1386
+  _globals['_RECEIPT']._serialized_end=1811
+  _globals['_COUPONUSE']._serialized_start=1813
+  _globals['_COUPONUSE']._serialized_end=1888
+  _globals['_EARNEDLINE']._serialized_start=1890
+  _globals['_EARNEDLINE']._serialized_end=1937
+  _globals['_MEMBERBALANCES']._serialized_start=1940
+  _globals['_MEMBERBALANCES']._serialized_end=2113
+  _globals['_CHECKOUTRECORD']._serialized_start=2116
+  _globals['_CHECKOUTRECORD']._serialized_end=2454
+  _globals['_REFUND']._serialized_start=2457
+  _globals['_REFUND']._serialized_end=2800
 # @@protoc_insertion_point(module_scope)
