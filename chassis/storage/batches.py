@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from chassis.clock import Clock
-from chassis.failpoints import failpoint
 from chassis.kernel.decisions import Decision
 from chassis.kernel.refusals import Category, FieldViolation, Refusal
-from chassis.storage import outbox, requests, sets
+from chassis.storage import requests
 from chassis.storage.answers import decode_outcome, encode_answer, encode_refusal
 from chassis.storage.contracts import AnswerCodec, Executed, Repository, Submission
-from chassis.storage.failures import BlamedError, give_back
+from chassis.storage.failures import BlamedError
 from chassis.storage.outbox import OutboxEvent
+from chassis.storage.transactions import Transaction, Transactions
 
 A = TypeVar("A")
 C = TypeVar("C")
@@ -47,18 +47,17 @@ class _Effects(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class BatchRunner(Generic[C, S, A, E]):
-    """Runs a batch of commands in one READ COMMITTED transaction of its own.
+    """Runs a batch of commands in one transaction of its own.
 
     Keeps nothing between runs: a rerun after any failure loads everything again.
     """
 
-    engine: Engine
+    transactions: Transactions
     repository: Repository[C, S]
     decide: Callable[[S, C, datetime], Decision[A, E]]
     answer_codec: AnswerCodec[A]
     encode_event: Callable[[E, datetime], OutboxEvent]
     clock: Clock
-    name: str
 
     def run(self, batch: Sequence[Submission[C]]) -> list[Executed[A] | Refusal]:
         """Return each command's outcome after the commit.
@@ -66,31 +65,21 @@ class BatchRunner(Generic[C, S, A, E]):
         Raises BlamedError where one command is known to be at fault, else what went wrong; then
         nothing was saved, unless the error came from the commit itself.
         """
-        connection = self.engine.connect()
-        try:
-            transaction = connection.begin()
-            effects = self._run_in(connection, batch)
-            with sets.pipelined(connection):  # the last statements and COMMIT in one round trip
-                outbox.append(connection, effects.events, effects.traceparents)
-                requests.remember(connection, effects.to_remember(batch), effects.now)
-                failpoint(f"{self.name}.executor.before_commit")
-                end = sets.driver(connection).execute("COMMIT")
-            assert end.statusmessage == "COMMIT", "a repository hid a failed statement"
-            transaction.commit()  # tells SQLAlchemy; sends nothing more
-            failpoint(f"{self.name}.executor.after_commit")
-        except BaseException as error:
-            give_back(self.engine, connection, error)
-            raise
-        connection.close()
+        with self.transactions.begin() as transaction:
+            effects = self._run_in(transaction, batch)
+            transaction.commit(
+                effects.events, effects.traceparents, effects.to_remember(batch), effects.now
+            )
         return [self._outcome(batch, index, effects) for index in range(len(batch))]
 
-    def _run_in(self, connection: Connection, batch: Sequence[Submission[C]]) -> _Effects[A]:
+    def _run_in(self, transaction: Transaction, batch: Sequence[Submission[C]]) -> _Effects[A]:
+        connection = transaction.connection
         first_of = _first_of_each_request(batch)
         firsts = list(first_of.values())
         state = self.repository.lock(connection, [batch[index].command for index in firsts])
         effects: _Effects[A] = _Effects(self._now(state), first_of)
         asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
-        remembered = requests.read(connection, asked)
+        remembered = transaction.remembered(asked)
         fresh = []
         for key, index in first_of.items():
             if key in remembered:

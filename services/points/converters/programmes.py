@@ -7,8 +7,10 @@ from huitouke.points.v1 import programme_pb2 as pb
 from services.points.converters.rules import from_rule, to_rule
 from services.points.converters.values import (
     CATEGORIES,
+    CLAWBACKS,
     SPEND_ORDERS,
     TO_CATEGORY,
+    TO_CLAWBACK,
     TO_SPEND_ORDER,
     to_instant,
     to_stamp,
@@ -44,6 +46,7 @@ def to_programme(message: pb.Programme) -> Programme:
             terms.bonus_expires_after_months,
         ),
         message.points_expire_after_months,
+        clawback=CLAWBACKS[message.clawback],
     )
 
 
@@ -72,4 +75,5 @@ def from_programme(programme: Programme) -> pb.Programme:
             bonus_expires_after_months=terms.bonus_expires_after_months,
         ),
         points_expire_after_months=programme.points_expire_after_months,
+        clawback=TO_CLAWBACK[programme.clawback],
     )

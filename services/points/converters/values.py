@@ -14,7 +14,7 @@ from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2, season_
 
 from services.points.domain import errors
 from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder
-from services.points.domain.programme import SpendOrder, StackingClass
+from services.points.domain.programme import Clawback, SpendOrder, StackingClass
 from services.points.domain.purchases import Season
 from services.points.domain.rules import Rounding
 
@@ -40,6 +40,10 @@ ROUNDINGS: Final = {
     programme_pb2.ROUNDING_UNSPECIFIED: Rounding.DOWN,
     **{programme_pb2.Rounding.Value(f"ROUNDING_{each}"): each for each in Rounding},
 }
+CLAWBACKS: Final = {
+    programme_pb2.CLAWBACK_UNSPECIFIED: Clawback.COLLECT,
+    **{programme_pb2.Clawback.Value(f"CLAWBACK_{each}"): each for each in Clawback},
+}
 ENTRY_KINDS: Final = {entry_pb2.EntryKind.Value(f"ENTRY_KIND_{each}"): each for each in EntryKind}
 ASSETS: Final = {entry_pb2.Asset.Value(f"ASSET_{each}"): each for each in Asset}
 
@@ -50,6 +54,7 @@ TO_STACKING_CLASS: Final = {each: number for number, each in STACKING_CLASSES.it
 TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
 TO_SEASON: Final = {each: number for number, each in SEASONS.items()}
 TO_ROUNDING: Final = {each: number for number, each in ROUNDINGS.items()}
+TO_CLAWBACK: Final = {each: number for number, each in CLAWBACKS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}
 

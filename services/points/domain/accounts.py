@@ -166,10 +166,10 @@ class Member:
         debt, incoming = self.points_debt, 0
         for each in sorted(self.pending.values(), key=order):
             if each.due(now):
-                served = min(debt, each.points)
+                served = min(debt, each.left)
                 debt -= served
                 gone = each.expires_at is not None and each.expires_at <= now
-                incoming += 0 if gone else each.points - served
+                incoming += 0 if gone else each.left - served
         return incoming
 
     def balances(self) -> Balances:

@@ -20,21 +20,29 @@ from services.points.domain.limits import Counter, Limits, counters_of
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase
 from services.points.domain.rules import RuleBook
+from services.points.domain.shares import allocate_further
 
 EXAMPLES_MAX: Final = 10
+
+
+class RecordedReversal(NamedTuple):
+    """An entry that undid a checkout by whole or part, `refunded_minor` of its bill in all then."""
+
+    version: int
+    refunded_minor: int
+    before_range: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCheckout:
     """A posted checkout with the facts that were kept; `earned` are its points by rule.
 
-    One outside of the range only tells what its rules gave. `reversed_version` is the entry that
-    undid it, None where none did.
+    One outside of the range only tells what its rules gave. `reversals` are in their order.
     """
 
     checkout_id: UUID
     version: int
-    reversed_version: int | None
+    reversals: tuple[RecordedReversal, ...]
     in_range: bool
     before_range: bool
     purchase: Purchase
@@ -142,27 +150,31 @@ def try_member(
     """
     rules = programme.rules
     limits = Limits(_given_before(rules, checkouts, given_by_now))
-    tried: dict[UUID, Sequence[EarnedBy]] = {}
-    for checkout, reverses in _in_order(checkouts):
-        if reverses:
-            _give_back(rules, limits, checkout, tried.get(checkout.checkout_id))
+    tried: dict[UUID, Mapping[str, int]] = {}
+    for checkout, reversal in _in_order(checkouts):
+        if reversal is not None:
+            gave = checkout.earned if checkout.before_range else tried.get(checkout.checkout_id)
+            if gave is not None and not reversal.before_range:
+                _count(rules, limits, checkout, _claimed(checkout, gave, reversal), -1)
         elif checkout.in_range:
             inquiry = Inquiry(
                 checkout.purchase, first_purchase=checkout.first_purchase, limits=limits
             )
             earned = earned_points(rules, checkout.purchase, checkout.not_earning_minor, inquiry)
-            _count(rules, limits, checkout, {by.rule: by.points for by in earned}, 1)
-            tried[checkout.checkout_id] = earned
+            tried[checkout.checkout_id] = {by.rule: by.points for by in earned}
+            _count(rules, limits, checkout, tried[checkout.checkout_id], 1)
             tally.add(checkout, earned, inquiry.faults)
 
 
 def _in_order(
     checkouts: Sequence[RecordedCheckout],
-) -> list[tuple[RecordedCheckout, bool]]:
-    """The member's postings and reversals, each with whether it is one, by their entries."""
-    steps = [(each.version, each, False) for each in checkouts]
-    steps += [(each.reversed_version, each, True) for each in checkouts if each.reversed_version]
-    return [(each, reverses) for _, each, reverses in sorted(steps, key=lambda step: step[0])]
+) -> list[tuple[RecordedCheckout, RecordedReversal | None]]:
+    """The member's postings and reversals, each with which it is, by their entries."""
+    steps: list[tuple[int, RecordedCheckout, RecordedReversal | None]] = []
+    for each in checkouts:
+        steps.append((each.version, each, None))
+        steps += [(reversal.version, each, reversal) for reversal in each.reversals]
+    return [(each, reversal) for _, each, reversal in sorted(steps, key=lambda step: step[0])]
 
 
 def _given_before(
@@ -171,25 +183,29 @@ def _given_before(
     """What counters stood at when the range began: as they are, less all that came since."""
     limits = Limits(dict(given_by_now))
     for each in checkouts:
-        if each.before_range and each.reversed_version:
-            _count(rules, limits, each, each.earned, 1)  # given back since
+        for reversal in each.reversals:
+            if not reversal.before_range:  # given back since
+                _count(rules, limits, each, _claimed(each, each.earned, reversal), 1)
     for each in checkouts:
-        if not each.before_range and not each.reversed_version:
+        if not each.before_range:
             _count(rules, limits, each, each.earned, -1)
     return limits.given
 
 
-def _give_back(
-    rules: RuleBook,
-    limits: Limits,
-    checkout: RecordedCheckout,
-    tried: Sequence[EarnedBy] | None,
-) -> None:
-    """Give back what a reversed purchase was counted with: tried, or recorded before the range."""
-    if tried is not None:
-        _count(rules, limits, checkout, {by.rule: by.points for by in tried}, -1)
-    elif checkout.before_range:
-        _count(rules, limits, checkout, checkout.earned, -1)
+def _claimed(
+    checkout: RecordedCheckout, gave: Mapping[str, int], reversal: RecordedReversal
+) -> dict[str, int]:
+    """What one reversal takes back of what rules gave, as reversals claim it."""
+    gave = dict(sorted(gave.items()))
+    bill, shares = checkout.purchase.bill_minor, [0] * len(gave)
+    for each in checkout.reversals:
+        before, total = shares, sum(gave.values())
+        due = total * each.refunded_minor // bill if bill else total
+        shares = allocate_further(max(due, sum(before)), list(gave.values()), before)
+        if each is reversal:
+            break
+    claimed = [share - earlier for share, earlier in zip(shares, before, strict=True)]
+    return dict(zip(gave, claimed, strict=True))
 
 
 def _count(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.assets import Asset
 from services.points.domain.earning import EarnedBy
 from services.points.domain.purchases import Place
 
@@ -23,7 +24,7 @@ class CheckoutPosted(NamedTuple):
 
 
 class CheckoutReversed(NamedTuple):
-    """A posted purchase was undone."""
+    """A posted purchase was undone, by whole or by part."""
 
     member_id: UUID
     checkout_id: UUID
@@ -70,6 +71,18 @@ class PointsMatured(NamedTuple):
         return sum(by.points for by in self.earned_by)
 
 
+class PointsExpiring(NamedTuple):
+    """A member is warned: `amount` of an asset expires soon; which warning it is, by its `days`."""
+
+    member_id: UUID
+    warned_at: datetime
+    asset: Asset
+    amount: int
+    expires_at: datetime
+    days: int
+    balances: Balances
+
+
 class ProgrammePublished(NamedTuple):
     """A new programme version exists; `sequence` counts the programme's events without gaps."""
 
@@ -86,5 +99,12 @@ class ProgrammeRetired(NamedTuple):
     sequence: int
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | PointsMatured
+Event = (
+    CheckoutPosted
+    | CheckoutReversed
+    | StoredValueToppedUp
+    | ValueExpired
+    | PointsExpiring
+    | PointsMatured
+)
 ProgrammeEvent = ProgrammePublished | ProgrammeRetired

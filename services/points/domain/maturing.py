@@ -1,4 +1,4 @@
-"""Maturing: pending points become a lot when their time has come, and vanish by a reversal."""
+"""Maturing: pending points become a lot when their time has come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.points.domain.books import Books
 from services.points.domain.crediting import put_earned
 from services.points.domain.earning import EarnedBy
 from services.points.domain.events import PointsMatured
-from services.points.domain.journal import Entry, Posting, open_entry
+from services.points.domain.journal import Posting, open_entry
 from services.points.domain.pending import PendingKey, PendingPoints, PendingState, order
 
 
@@ -31,20 +31,11 @@ def mature_due(books: Books, member: Member, now: datetime) -> list[PointsMature
     return events
 
 
-def cancel_pending(books: Books, member: Member, version: int, resolved_version: int) -> int:
-    """Cancel what the checkout of entry `version` has still pending; returns how many points."""
-    cancelled = 0
-    for pending in _of_checkout(member, version):
-        if pending.open:
-            _resolve(books, member, pending, PendingState.CANCELLED, resolved_version)
-            cancelled += pending.points
-    if cancelled:
-        member.refresh_pending()
-    return cancelled
+def earned_pending(member: Member, version: int) -> list[Posting]:
+    """What the checkout of entry `version` has earned as pending, as it would have been posted.
 
-
-def matured_postings(member: Member, version: int) -> list[Posting]:
-    """What the checkout of entry `version` has earned by maturing since, as it was posted."""
+    The lot is that which it became, None before.
+    """
     return [
         Posting(
             member.points.asset,
@@ -56,14 +47,16 @@ def matured_postings(member: Member, version: int) -> list[Posting]:
             pending.funder,
             pending.basis_minor,
         )
-        for pending in _of_checkout(member, version)
-        if pending.state is PendingState.MATURED
+        for pending in of_checkout(member, version)
     ]
 
 
-def pending_of(member: Member, entry: Entry) -> list[PendingPoints]:
-    """All that the checkout of `entry` has earned as pending, whatever became of it."""
-    return _of_checkout(member, entry.version)
+def of_checkout(member: Member, version: int) -> list[PendingPoints]:
+    """All that the checkout of entry `version` has earned as pending, whatever became of it."""
+    if not member.pending:
+        return []
+    found = [each for key, each in member.pending.items() if key.version == version]
+    return sorted(found, key=_line)
 
 
 def _mature(
@@ -78,11 +71,15 @@ def _mature(
         first.merchant_id,
         first.programme_version,
     )
-    earned = [EarnedBy(each.rule, each.points, each.basis_minor, each.funder) for each in group]
+    earned = [EarnedBy(each.rule, each.left, each.basis_minor, each.funder) for each in group]
     collected = put_earned(books, member, entry, earned, first.earned_at, first.expires_at)
     for each in group:
         each.lot_number = member.last_lot_number
-        _resolve(books, member, each, PendingState.MATURED, entry.version)
+        each.state = PendingState.MATURED
+        each.resolved_version = entry.version
+        member.points_pending -= each.left
+        books.changes.touch_pending(member, each)
+    assert member.points_pending >= 0, "what is pending is never less than nothing"
     books.changes.entries.append(entry)
     return PointsMatured(
         member.member_id,
@@ -95,21 +92,6 @@ def _mature(
         first.expires_at,
         member.balances(),
     )
-
-
-def _resolve(
-    books: Books, member: Member, pending: PendingPoints, state: PendingState, version: int
-) -> None:
-    pending.state = state
-    pending.resolved_version = version
-    member.points_pending -= pending.points
-    assert member.points_pending >= 0, "what is pending is never less than nothing"
-    books.changes.touch_pending(member, pending)
-
-
-def _of_checkout(member: Member, version: int) -> list[PendingPoints]:
-    found = [each for key, each in member.pending.items() if key.version == version]
-    return sorted(found, key=_line)
 
 
 def _line(pending: PendingPoints) -> PendingKey:

@@ -1,7 +1,7 @@
 """Pending points: earned, but no part of the balance until they mature.
 
 They stand with the checkout that earned them. Maturing makes them a lot, by an entry of its own;
-a reversal before that cancels them, which leaves nothing to be taken back.
+a reversal before that cancels of them what it claims back, so that nothing is owed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class PendingKey(NamedTuple):
 class PendingPoints:
     """What one rule gave in one checkout to be spent later; it equals only itself.
 
-    `earned_at` and `expires_at` are those of the lot to be. `resolved_version` is the entry that
-    matured or cancelled it, `lot_number` the lot it became.
+    Of `points` so many were `cancelled` by reversals before they matured. `earned_at` and
+    `expires_at` are those of the lot to be. `resolved_version` is the entry that matured it or
+    cancelled the last of it, `lot_number` the lot it became.
     """
 
     key: PendingKey
@@ -56,6 +57,12 @@ class PendingPoints:
     state: PendingState = PendingState.PENDING
     resolved_version: int | None = None
     lot_number: int | None = None
+    cancelled: int = 0
+
+    @property
+    def left(self) -> int:
+        """What matures, or has matured."""
+        return self.points - self.cancelled
 
     @property
     def open(self) -> bool:

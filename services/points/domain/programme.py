@@ -40,6 +40,13 @@ class SpendOrder(StrEnum):
     BONUS_FIRST = "BONUS_FIRST"
 
 
+class Clawback(StrEnum):
+    """What a reversal does where earned points are spent: COLLECT them later, or REFUSE."""
+
+    COLLECT = "COLLECT"
+    REFUSE = "REFUSE"
+
+
 @dataclass(frozen=True, slots=True)
 class Redemption:
     """What points are worth at the till; shares in basis points of a category's amount."""
@@ -83,6 +90,7 @@ class Programme:
     redemption: Redemption
     stored_value: StoredValueTerms
     points_expire_after_months: int
+    clawback: Clawback = Clawback.COLLECT
 
     @cached_property
     def rules(self) -> RuleBook:

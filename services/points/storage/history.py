@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from chassis.storage import sets
 from services.points.domain.dry_runs import (
     RecordedCheckout,
+    RecordedReversal,
     Tally,
     counters_to_load,
     range_state,
@@ -33,12 +34,14 @@ LAST_MEMBER: Final = UUID(int=2**128 - 1)
 
 _RANGE = "c.posted_at >= %(posted_from)s AND c.posted_at < %(posted_until)s"
 # Where caps are counted, all that came since the range began is needed to know where they stood.
-_SINCE = "(c.posted_at >= %(posted_from)s OR c.resolved_at >= %(posted_from)s)"
+_SINCE = """(c.posted_at >= %(posted_from)s OR c.checkout_id IN (
+    SELECT checkout_id FROM reversals WHERE reversed_at >= %(posted_from)s))"""
 _CHECKOUTS = """
 SELECT c.member_id, c.checkout_id, c.version, c.posted_at, c.occurred_at, c.currency,
        c.merchant_id, c.outlet_id, c.terminal_id, c.property_code, c.facts,
-       (SELECT max(r.version) FROM reversals AS r
-        WHERE r.checkout_id = c.checkout_id AND c.state = 'REVERSED'),
+       (SELECT jsonb_agg(jsonb_build_array(r.version, r.amount_minor,
+                                           r.reversed_at < %(posted_from)s) ORDER BY r.version)
+        FROM reversals AS r WHERE r.checkout_id = c.checkout_id AND c.reversed_minor > 0),
        (SELECT coalesce(jsonb_object_agg(given.rule, given.points), '{{}}') FROM (
             SELECT p.rule, p.amount AS points FROM postings AS p
             WHERE p.member_id = c.member_id AND p.version = c.version AND p.funder IS NOT NULL
@@ -142,7 +145,7 @@ def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
     return RecordedCheckout(
         row[1],
         row[2],
-        row[11],
+        _reversals(row[11] or ()),
         in_range,
         before_range,
         purchase,
@@ -150,6 +153,15 @@ def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
         facts.not_earning_minor,
         row[12],
     )
+
+
+def _reversals(found: Sequence[Sequence[Any]]) -> tuple[RecordedReversal, ...]:
+    """The reversals of one checkout, each with what is refunded in all after it."""
+    refunded, reversals = 0, []
+    for version, amount_minor, before_range in found:
+        refunded += amount_minor
+        reversals.append(RecordedReversal(version, refunded, before_range))
+    return tuple(reversals)
 
 
 def _given(

@@ -20,7 +20,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.records import Checkout, CheckoutState
-from services.points.storage import pending, purchase_facts, tables
+from services.points.storage import pending, purchase_facts, reversals, tables
 
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
@@ -49,6 +49,7 @@ _CHECKOUT_COLUMNS = (
     "points_pending_after",
     "facts",
     "occurred_at",
+    *reversals.CHECKOUT_COLUMNS,
 )
 _POSTING_COLUMNS = (
     "member_id",
@@ -106,7 +107,14 @@ def checkouts(
     keys = {"checkout_id": ("uuid", sorted(set(ids)))}
     rows = sets.select_by_keys(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
     found = {
-        row[0]: Checkout(row[0], row[1], CheckoutState(row[2]), resolved_at=row[5]) for row in rows
+        row[0]: Checkout(
+            row[0],
+            row[1],
+            CheckoutState(row[2]),
+            resolved_at=row[5],
+            returned=reversals.returned(row[18:]),
+        )
+        for row in rows
     }
     posted = [row for row in rows if row[0] in answered and row[3] is not None]
     entries = _entries(connection, posted)
@@ -118,6 +126,7 @@ def checkouts(
         checkout.answer = _post_answer(row, entry, waiting.get((row[1], row[3]), {}), facts)
         if facts is not None:
             checkout.day = row[17].astimezone(ZoneInfo(facts.zone)).date()
+    reversals.load_taken_back(connection, found.values())
     return found
 
 

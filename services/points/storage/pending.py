@@ -32,6 +32,7 @@ _COLUMNS = (
     "state::text",
     "resolved_version",
     "lot_number",
+    "cancelled",
 )
 
 
@@ -97,6 +98,7 @@ def from_row(row: sets.Row) -> PendingPoints:
         PendingState(row[13]),
         row[14],
         row[15],
+        row[16],
     )
 
 
@@ -117,6 +119,7 @@ def save(connection: Connection, changes: Changes) -> None:
             "state": ("pending_state", [each.state for each in touched.values()]),
             "resolved_version": ("bigint", [each.resolved_version for each in touched.values()]),
             "lot_number": ("integer", [each.lot_number for each in touched.values()]),
+            "cancelled": ("bigint", [each.cancelled for each in touched.values()]),
         },
     )
 
@@ -139,6 +142,7 @@ def _insert(connection: Connection, new: Sequence[tuple[UUID, PendingPoints]]) -
             pending.state,
             pending.resolved_version,
             pending.lot_number,
+            pending.cancelled,
         )
         for member_id, pending in new
     ]

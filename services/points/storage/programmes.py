@@ -23,6 +23,7 @@ from services.points.domain.commands import (
 )
 from services.points.domain.drafts import Draft, DraftState
 from services.points.domain.programme import (
+    Clawback,
     Programme,
     Programmes,
     Redemption,
@@ -213,6 +214,7 @@ def to_document(programme: Programme) -> dict[str, object]:
             "bonus_expires_after_months": terms.bonus_expires_after_months,
         },
         "points_expire_after_months": programme.points_expire_after_months,
+        "clawback": programme.clawback,
     }
 
 
@@ -236,4 +238,5 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
             terms["bonus_expires_after_months"],
         ),
         content["points_expire_after_months"],
+        clawback=Clawback(content.get("clawback", Clawback.COLLECT)),
     )

@@ -22,11 +22,13 @@ from services.points.domain.commands import (
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
+    WarnExpiring,
 )
-from services.points.domain.maturing import pending_of
+from services.points.domain.maturing import of_checkout
 from services.points.domain.programme import Programmes
 from services.points.domain.records import PostedCheckout
-from services.points.storage import limits, loading, pending, programmes, saving
+from services.points.domain.warnings import horizons
+from services.points.storage import limits, loading, pending, programmes, saving, warnings
 
 EVERYTHING = 2**62
 """A need that only loading every open lot covers."""
@@ -75,6 +77,7 @@ class PointsRepository:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
         changes = state.changes
         changed = dict.fromkeys(entry.member_id for entry in changes.entries)
+        changed |= dict.fromkeys(warned.member_id for warned in changes.warned)
         try:
             with sets.pipelined(connection):
                 saving.insert_postings(connection, changes.entries)
@@ -83,9 +86,11 @@ class PointsRepository:
                 saving.insert_posted(connection, changes.posted)
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
+                saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
                 pending.save(connection, changes)
                 limits.save(connection, state.limits)
+                warnings.insert_warned(connection, changes.warned)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
@@ -124,7 +129,8 @@ def load_books(
     _load_pending(connection, books, commands, now)
     limits.load(connection, books, commands, lock=lock)
     needs = _needs(books, commands, now)
-    loading.open_lots(connection, books.members, needs, now)
+    loading.open_lots(connection, books.members, needs, _horizon(commands, now))
+    _load_warned(connection, books, commands)
     loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
 
 
@@ -140,6 +146,18 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     books = Books(members, known, not_before=_last_posting(members))
     load_books(connection, books, [command], now)
     return books
+
+
+def _horizon(commands: Sequence[Command], now: datetime) -> datetime:
+    """Until which expiry lots are loaded in any case: those due, or those to be warned of."""
+    zones = {each.zone for each in commands if isinstance(each, WarnExpiring)}
+    return max([now, *(max(horizons(now, zone).values()) for zone in zones)])
+
+
+def _load_warned(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
+    members = [each.member_id for each in commands if isinstance(each, WarnExpiring)]
+    if members:
+        books.warned = warnings.told(connection, members)
 
 
 def _last_posting(members: dict[UUID, Member]) -> datetime | None:
@@ -199,6 +217,9 @@ def _needs(
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
             add(command.member_id, Asset.BONUS, 0)
+        elif isinstance(command, WarnExpiring):
+            add(command.member_id, Asset.POINTS, 0)
+            add(command.member_id, Asset.BONUS, 0)
     for member in books.members.values():
         for account in (member.points, member.bonus):
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:
@@ -233,7 +254,7 @@ def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UU
                 ]
                 numbers += [
                     (entry.member_id, each.lot_number)
-                    for each in pending_of(books.members[entry.member_id], entry)
+                    for each in of_checkout(books.members[entry.member_id], entry.version)
                     if each.lot_number is not None
                 ]
     return numbers

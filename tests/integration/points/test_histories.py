@@ -75,7 +75,7 @@ class Guests:
     def next(self) -> Command:
         member = self._random.choice(list(self._memory.books.members))
         kind = self._random.choices(
-            ["post", "stay", "top up", "reverse", "cancel", "expire"], [60, 8, 6, 14, 6, 2]
+            ["post", "stay", "top up", "reverse", "cancel", "expire"], [60, 8, 6, 20, 6, 2]
         )[0]
         if kind == "post":
             return self._post(member)
@@ -89,7 +89,8 @@ class Guests:
         member, checkout = self._one_of_the_last(member)
         if kind == "cancel":
             return CancelPost(member, checkout)
-        return ReverseCheckout(member, checkout, uuid4(), PLACE)
+        part = self._random.choice([None, 1, 777, 5_000, 20_000, 60_000])
+        return ReverseCheckout(member, checkout, uuid4(), PLACE, part)
 
     def _post(self, member: UUID) -> PostCheckout:
         known = self._memory.books.members[member]

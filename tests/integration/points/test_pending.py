@@ -12,7 +12,8 @@ from huitouke.points.v1 import entry_pb2, events_pb2, programme_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from chassis.clock import ManualClock
-from services.points.jobs import ExpiryJob
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job
 from tests.integration.points.conftest import Serve
 from tests.integration.points.drafting import MERCHANT, bonus, publish
 from tests.integration.points.requests import ROOM, cancel, post, purchase, reverse
@@ -95,7 +96,7 @@ def test_two_jobs_at_once_mature_each_idle_members_points_once(serve: Serve) -> 
             for member in members:
                 await caller.call("Post", post(purchase(member, 10_000, occurred_at=clock.now())))
             jobs = [
-                ExpiryJob(each.application.reads, each.application.executor, clock)
+                Job(EXPIRING, each.application.reads, each.application.executor, clock)
                 for each in (points, other)
             ]
             assert await jobs[0].run_once() == 0

@@ -11,7 +11,7 @@ WRITTEN = {
     "members": tables.MEMBERS,
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
+    "checkouts": {**tables.CHECKOUTS, **tables.FENCES, **tables.RETURNED},
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
@@ -20,6 +20,7 @@ WRITTEN = {
     "pending_points": tables.PENDING_POINTS,
     "rule_usage": tables.RULE_USAGE,
     "rule_budgets": tables.RULE_BUDGETS,
+    "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 GIFTS = [(100_000, 10_000), (50_000, 3_000)]
 CARD_LIMIT = 500_000
+PARTS = ("POINTS", "CASH", "BONUS", "MONEY")
+"""What pays a bill; a point is worth a fen."""
 
 
 class NaiveRefusal(Exception):
@@ -32,7 +34,28 @@ class NaiveCheckout:
     spent: list[tuple[NaiveLot, int]]
     earned: int
     lot: NaiveLot | None
+    paid: dict[str, int]
+    back: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    claimed: int = 0
     reversed: bool = False
+
+    @property
+    def bill(self) -> int:
+        return sum(self.paid.values())
+
+    @property
+    def left(self) -> int:
+        return self.bill - sum(self.back.values())
+
+
+@dataclass
+class NaiveReversal:
+    """What one reversal did."""
+
+    back: dict[str, int]
+    left: int
+    taken: int
+    owed: int
 
 
 @dataclass
@@ -98,7 +121,9 @@ class NaiveLedger:
             lot.left -= paid
             self.debt -= paid
             self.lots.append(lot)
-        self.checkouts[key] = NaiveCheckout(spent, earned, lot)
+        money = bill - points - stored
+        by = {"POINTS": points, "CASH": stored - from_bonus, "BONUS": from_bonus, "MONEY": money}
+        self.checkouts[key] = NaiveCheckout(spent, earned, lot, by)
         return earned
 
     def spend(self, asset: str, amount: int) -> list[tuple[NaiveLot, int]]:
@@ -113,21 +138,56 @@ class NaiveLedger:
         assert not amount
         return spent
 
-    def reverse(self, key: int, now: datetime) -> tuple[int, int]:
-        """Undo a checkout; returns the points taken back and those owed."""
+    def reverse(self, key: int, amount: int | None, now: datetime) -> NaiveReversal:
+        """Undo a checkout, or `amount` of its bill."""
         checkout = self.checkouts.get(key)
         if checkout is None:
             raise NaiveRefusal("CHECKOUT_NOT_FOUND")
         if checkout.reversed:
             raise NaiveRefusal("ALREADY_REVERSED")
-        checkout.reversed = True
+        amount = checkout.left if amount is None else amount
+        if amount > checkout.left:
+            raise NaiveRefusal("REVERSAL_EXCEEDS_CHECKOUT")
+        refunded = checkout.bill - checkout.left + amount
+        checkout.reversed = refunded == checkout.bill
         self.expire(now)
-        for lot, part in checkout.spent:
-            lot.left += part
+        back = self.give_back(checkout, refunded)
         self.expire(now)
+        taken, owed = self.claim(checkout, refunded)
+        return NaiveReversal(back, checkout.left, taken, owed)
+
+    def give_back(self, checkout: NaiveCheckout, refunded: int) -> dict[str, int]:
+        """Fen by fen to whoever is furthest below its exact share; never anything back again."""
+        exact = {part: Fraction(0) for part in PARTS}
+        if checkout.bill:
+            exact = {p: Fraction(refunded * checkout.paid[p], checkout.bill) for p in PARTS}
+        after = {part: max(checkout.back[part], floor(exact[part])) for part in PARTS}
+        while sum(after.values()) < refunded:
+            after[max(PARTS, key=lambda part: exact[part] - after[part])] += 1
+        while sum(after.values()) > refunded:
+            late = [part for part in reversed(PARTS) if after[part] > checkout.back[part]]
+            after[min(late, key=lambda part: exact[part] - after[part])] -= 1
+        back = {part: after[part] - checkout.back[part] for part in PARTS}
+        for asset in ("POINTS", "CASH", "BONUS"):
+            skip, more = checkout.back[asset], back[asset]
+            for lot, spent in reversed(checkout.spent):
+                if lot.asset == asset:
+                    skipped = min(spent, skip)
+                    part = min(spent - skipped, more)
+                    lot.left += part
+                    skip, more = skip - skipped, more - part
+            assert not more
+        checkout.back = after
+        return back
+
+    def claim(self, checkout: NaiveCheckout, refunded: int) -> tuple[int, int]:
+        """Returns the points taken back and those owed."""
         if checkout.lot is None:
             return 0, 0
-        wanted = max(0, checkout.earned - checkout.lot.gone)
+        kept = max(0, checkout.earned - checkout.lot.gone)
+        due = floor(Fraction(kept * refunded, checkout.bill))
+        wanted = max(0, due - checkout.claimed)
+        checkout.claimed += wanted
         own = min(checkout.lot.left, wanted)
         checkout.lot.left -= own
         others = min(wanted - own, self.total("POINTS"))

@@ -42,6 +42,8 @@ steps = st.one_of(
     st.tuples(st.just("post again"), st.integers(0, 50)),
     st.tuples(st.just("reverse"), st.integers(0, 50)),
     st.tuples(st.just("reverse"), st.just(-1)),
+    st.tuples(st.just("reverse part"), st.integers(0, 50), st.integers(1, 1_200)),
+    st.tuples(st.just("reverse part"), st.just(-1), st.sampled_from([1, 7, 333, 500, 999, 1_000])),
     st.tuples(st.just("cancel"), st.integers(0, 50)),
     st.tuples(st.just("spend all")),
     st.tuples(st.just("expire")),
@@ -89,10 +91,21 @@ def _filled_in(naive: NaiveLedger, world: World, step: tuple) -> tuple:  # type:
             return "post", key, max(points, 100), points, 0
         case "post again", one_of:
             return "post", one_of % (key + 1), 10_000, 0, 0
-        case ("reverse" | "cancel") as what, one_of:
-            return what, one_of % (key + 1) if one_of >= 0 else max(0, key - 1)
+        case "reverse", one_of:
+            return "reverse", _one_of(key, one_of), None
+        case "reverse part", one_of, thousandths:
+            known = naive.checkouts.get(_one_of(key, one_of))
+            bill = known.bill if known else 1_000
+            return "reverse", _one_of(key, one_of), max(1, bill * thousandths // 1000)
+        case "cancel", one_of:
+            return "cancel", _one_of(key, one_of)
         case _:
             return step
+
+
+def _one_of(key: int, drawn: int) -> int:
+    """A checkout known or just unknown; the last one for -1."""
+    return drawn % (key + 1) if drawn >= 0 else max(0, key - 1)
 
 
 def _naively(naive: NaiveLedger, world: World, step: tuple) -> object:  # type: ignore[type-arg]
@@ -105,8 +118,9 @@ def _naively(naive: NaiveLedger, world: World, step: tuple) -> object:  # type: 
             return naive.post(key, bill, points, stored, now, now)
         case "post late", key, bill, days:
             return naive.post(key, bill, 0, 0, now, now - timedelta(days=days))
-        case "reverse", key:
-            return naive.reverse(key, now)
+        case "reverse", key, amount:
+            done = naive.reverse(key, amount, now)
+            return (*done.back.values(), done.left, done.taken, done.owed)
         case "cancel", key:
             if key not in naive.checkouts:
                 naive.expire(now)
@@ -129,10 +143,19 @@ def _really(world: World, number: int, step: tuple) -> object:  # type: ignore[t
             stay = Stay(Channel.DIRECT, "", 1)
             bought = purchase(member, bill, occurred_at=now - timedelta(days=days), stay=stay)
             return world.do(PostCheckout(_id("checkout", key), bought)).posted.points_earned
-        case "reverse", key:
+        case "reverse", key, amount:
             reversal = _id("reversal", number)
-            done = world.do(ReverseCheckout(member, _id("checkout", key), reversal, PLACE))
-            return done.points_taken_back, done.debt_recorded
+            done = world.do(ReverseCheckout(member, _id("checkout", key), reversal, PLACE, amount))
+            assert done.points_restored == done.points_value_minor
+            return (
+                done.points_restored,
+                done.cash_restored_minor,
+                done.bonus_restored_minor,
+                done.money_minor,
+                done.left_minor,
+                done.points_taken_back,
+                done.debt_recorded,
+            )
         case "cancel", key:
             return world.do(CancelPost(member, _id("checkout", key))).posted is None
         case _:

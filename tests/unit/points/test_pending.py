@@ -15,6 +15,7 @@ from services.points.domain.assets import Asset, Category, Channel, EntryKind, F
 from services.points.domain.commands import PostCheckout, ReverseCheckout, SettleDue
 from services.points.domain.events import PointsMatured
 from services.points.domain.ledger import balances_at, decide
+from services.points.domain.programme import Clawback, Programmes
 from services.points.domain.purchases import Stay
 from services.points.domain.rules import Caps, Condition, EarningRule, Pending, StackingClass
 from tests.unit.points.worlds import OUTLET_BASE, PLACE, START, World, programme, purchase
@@ -35,8 +36,8 @@ def world(*rules: EarningRule) -> World:
     return World(programme(*(rules or (OUTLET_BASE, GIFT))))
 
 
-def reverse(world: World, checkout_id: Any) -> Any:
-    return world.do(ReverseCheckout(world.member_id, checkout_id, uuid4(), PLACE))
+def reverse(world: World, checkout_id: Any, amount: int | None = None) -> Any:
+    return world.do(ReverseCheckout(world.member_id, checkout_id, uuid4(), PLACE, amount))
 
 
 def check(world: World) -> None:
@@ -45,7 +46,7 @@ def check(world: World) -> None:
     posted = sum(each.amount for entry in world.entries for each in entry.postings)
     assert member.points.balance == posted == sum(lot.remaining for lot in member.lots.values())
     waiting = [each for each in member.pending.values() if each.open]
-    assert member.points_pending == sum(each.points for each in waiting)
+    assert member.points_pending == sum(each.left for each in waiting)
     assert member.next_maturing_at == min((each.matures_at for each in waiting), default=None)
     assert [entry.version for entry in world.entries] == list(range(1, member.version + 1))
 
@@ -137,6 +138,38 @@ def test_after_maturing_a_reversal_takes_back_from_the_own_lots_and_records_the_
     check(hotel)
 
 
+def test_parts_of_pending_points_are_cancelled_with_parts_of_the_bill() -> None:
+    hotel, dinner = world(), uuid4()
+    hotel.buy(10_000, checkout_id=dinner)
+    first = reverse(hotel, dinner, 2_500)
+    assert (first.points_taken_back, first.pending_cancelled) == (25, 12)
+    assert [(by.rule, by.points) for by in first.taken_back_by] == [("BASE_OUTLETS", 25)]
+    second = reverse(hotel, dinner, 2_500)
+    assert (second.points_taken_back, second.pending_cancelled) == (25, 13)
+    check(hotel)
+    hotel.now = START + 7 * DAY
+    assert hotel.do(SettleDue(hotel.member_id)).points_matured == 25
+    last = reverse(hotel, dinner)
+    assert (last.points_taken_back, last.pending_cancelled, last.whole) == (75, 0, True)
+    assert hotel.member.points.balance == 0
+    assert hotel.member.purchases == 0
+    check(hotel)
+
+
+def test_where_debts_are_refused_what_is_pending_can_still_be_cancelled() -> None:
+    hotel, dinner = world(), uuid4()
+    hotel.books.programmes = Programmes(
+        [replace(programme(OUTLET_BASE, GIFT), clawback=Clawback.REFUSE)]
+    )
+    hotel.buy(10_000, checkout_id=dinner)
+    assert reverse(hotel, dinner).pending_cancelled == 50
+    hotel.buy(10_000, checkout_id=(supper := uuid4()))
+    hotel.now += 7 * DAY
+    hotel.buy(150, points=150)
+    command = ReverseCheckout(hotel.member_id, supper, uuid4(), PLACE)
+    assert hotel.refusal(command).reason == "EARNED_POINTS_SPENT"
+
+
 def test_maturing_serves_an_open_debt_first() -> None:
     hotel, dinner = world(), uuid4()
     hotel.buy(2_000, checkout_id=dinner)
@@ -219,7 +252,9 @@ def test_any_history_keeps_its_books_and_a_quote_is_what_a_post_does(history: An
             hotel.now += number * DAY
         elif kind == "reverse":
             if bought:
-                reverse(hotel, bought.pop(number % len(bought)))
+                at = number % len(bought)
+                whole = reverse(hotel, bought[at], _part(hotel, bought[at], number)).whole
+                bought = bought[:at] + bought[at + whole :]
         else:
             command = _command(hotel, kind, number)
             quoted = decide(deepcopy(hotel.books), command, hotel.now).answer
@@ -229,6 +264,15 @@ def test_any_history_keeps_its_books_and_a_quote_is_what_a_post_does(history: An
         counters = hotel.books.limits.given
         assert all(0 <= points <= 500 for points in counters.values())
         check(hotel)
+
+
+def _part(hotel: World, checkout_id: Any, number: int) -> int | None:
+    """A third of the bill, as long as there is more; else, and for odd numbers, the rest."""
+    checkout = hotel.books.checkouts[checkout_id]
+    assert checkout.answer is not None
+    bill = checkout.answer.posted.to_pay_minor + checkout.answer.posted.points_value_minor
+    left = bill - checkout.returned.parts.amount_minor
+    return bill // 3 if number % 2 == 0 and 0 < bill // 3 < left else None
 
 
 def _command(hotel: World, kind: str, number: int) -> PostCheckout:

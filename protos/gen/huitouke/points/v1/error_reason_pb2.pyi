@@ -94,6 +94,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Without this version no programme would be valid; activate another one first."""
     ERROR_REASON_TOO_MANY_DRAFTS: _ErrorReason.ValueType  # 46
     """There are as many open drafts as may be; activate or discard one."""
+    ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
+    """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
+    """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -172,4 +176,8 @@ ERROR_REASON_PROGRAMME_NEEDED: ErrorReason.ValueType  # 45
 """Without this version no programme would be valid; activate another one first."""
 ERROR_REASON_TOO_MANY_DRAFTS: ErrorReason.ValueType  # 46
 """There are as many open drafts as may be; activate or discard one."""
+ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
+"""The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
+"""Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

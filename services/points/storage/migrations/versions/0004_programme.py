@@ -7,7 +7,7 @@ without facts (a dry run leaves it out) and is not counted among a member's purc
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0008"
 
 TYPES = """
 CREATE TYPE pending_state AS ENUM ('PENDING', 'MATURED', 'CANCELLED');
@@ -57,12 +57,14 @@ CREATE TABLE pending_points (
     state pending_state NOT NULL,
     resolved_version bigint,
     lot_number integer,
+    cancelled bigint NOT NULL,
     CONSTRAINT pending_points_pkey PRIMARY KEY (member_id, version, line),
-    CONSTRAINT pending_points_positive CHECK (points > 0),
+    CONSTRAINT pending_points_positive CHECK (points > 0 AND cancelled BETWEEN 0 AND points),
     CONSTRAINT pending_points_mature_before_they_expire CHECK (expires_at > matures_at),
     CONSTRAINT pending_points_resolved CHECK (
         (state = 'PENDING') = (resolved_version IS NULL)
         AND (state = 'MATURED') = (lot_number IS NOT NULL)
+        AND (state = 'CANCELLED') = (cancelled = points)
     )
 );
 CREATE INDEX pending_points_open ON pending_points (member_id) WHERE state = 'PENDING';
