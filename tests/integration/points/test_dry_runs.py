@@ -99,6 +99,31 @@ def test_a_range_that_begins_amid_a_cap_knows_where_the_cap_stood(serve: Serve) 
     asyncio.run(dry_run())
 
 
+def test_refunds_by_part_give_back_to_caps_in_a_dry_run_as_they_did(serve: Serve) -> None:
+    async def dry_run() -> None:
+        async with serve() as points:
+            member, caller, operator = uuid4(), points.caller(), points.caller("operator")
+            caps = programme_pb2.Caps(per_member=100)
+            await publish(operator, bonus("CAPPED", 40, caps=caps))
+            middle = datetime.now(UTC)
+            for number in range(5):
+                middle = datetime.now(UTC) if number == 2 else middle
+                dinner = uuid4()
+                await caller.call("Post", post(purchase(member, 1_000), dinner))
+                part = reverse(member, dinner)
+                part.amount_minor = 250 * (number % 3)
+                if part.amount_minor:
+                    await caller.call("Reverse", part)
+            for posted_from in (middle, middle - timedelta(minutes=5)):
+                request = trying(version=2)
+                request.posted_from.FromDatetime(posted_from)
+                found = await last(operator, request)
+                assert (found.checkouts_changed, found.points_recorded) == (0, found.points_tried)
+                assert found.checkouts == (3 if posted_from == middle else 5)
+
+    asyncio.run(dry_run())
+
+
 def test_a_draft_tells_the_difference_it_would_have_made_by_rule_and_example(
     serve: Serve,
 ) -> None:
