@@ -54,29 +54,23 @@ class Checkout:
     day: date | None = None
 
 
-class PostedCheckout(NamedTuple):
-    """A checkout to be stored as posted, with what rules could ask of its purchase."""
+class KeptFacts(NamedTuple):
+    """What rules could ask of a purchase, kept so that another programme can be tried on it."""
 
-    checkout: Checkout
     purchase: Purchase
     first_purchase: bool
     not_earning_minor: int
 
-    @property
-    def place(self) -> Place:
-        return self.purchase.place
 
-    @property
-    def occurred_at(self) -> datetime:
-        return self.purchase.occurred_at
+class PostedCheckout(NamedTuple):
+    """A checkout to be stored as posted, with what is told only once; a capture has no facts."""
 
-    @property
-    def currency(self) -> str:
-        return self.purchase.currency
-
-    @property
-    def bill_minor(self) -> int:
-        return self.purchase.bill_minor
+    checkout: Checkout
+    place: Place
+    occurred_at: datetime
+    currency: str
+    bill_minor: int
+    facts: KeptFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

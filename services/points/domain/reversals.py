@@ -76,7 +76,8 @@ def reverse(
     give_back_given(books, checkout, claims)
     pending_cancelled, claims = cancel_claimed(books, member, entry, original.version, claims)
     taken_back, debt = take_back(books, member, entry, checkout, claims)
-    member.purchases -= not plan.left_minor
+    if original.kind is EntryKind.CHECKOUT and not plan.left_minor:
+        member.purchases -= 1
     books.changes.entries.append(entry)
     answer = _answer(command, member, replace(plan, claims=claims), taken_back, debt, now)
     answer = answer._replace(pending_cancelled=pending_cancelled)
@@ -207,12 +208,8 @@ def _restore(
         account = member.account(lot.asset)
         if lot.due(now):
             expired.append((lot, amount))
-        elif lot.remaining:
-            lot.remaining += amount
-            account.refresh(lot)
         else:
-            lot.remaining = amount
-            account.add(lot)
+            account.put_back(lot, amount)
         entry.post(account, amount, part.house, lot)
         books.changes.touch(member, lot)
     return expired

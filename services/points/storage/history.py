@@ -50,7 +50,7 @@ SELECT c.member_id, c.checkout_id, c.version, c.posted_at, c.occurred_at, c.curr
             WHERE w.member_id = c.member_id AND w.version = c.version
         ) AS given)
 FROM checkouts AS c
-WHERE c.state <> 'CANCELLED' AND {range}
+WHERE c.state <> 'CANCELLED' AND c.kind IS DISTINCT FROM 'CAPTURE' AND {range}
   AND c.member_id >= %(member_from)s AND c.member_id < %(member_until)s
 ORDER BY c.member_id, c.version
 """

@@ -8,6 +8,7 @@ ledger said of member, season and stay. No personal data: a tier, tags, a month 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from services.points.domain.assets import Category, Channel
 from services.points.domain.inquiry import RuleFault
 from services.points.domain.purchases import Facts, Line, Season, Stay
-from services.points.domain.records import PostedCheckout
+from services.points.domain.records import KeptFacts
 
 LAYOUT: Final = 1
 _CATEGORIES: Final = tuple(Category)
@@ -38,19 +39,16 @@ class RecordedFacts(NamedTuple):
     faults: tuple[RuleFault, ...]
 
 
-def encode(record: PostedCheckout) -> bytes:
-    """The facts of a checkout that is being posted."""
-    purchase = record.purchase
+def encode(kept: KeptFacts, faults: Sequence[RuleFault]) -> bytes:
+    """The facts of a checkout that is being posted, and the rules that failed on it."""
+    purchase = kept.purchase
     lines = ",".join([f"{_NUMBERS[line.category]},{line.amount_minor}" for line in purchase.lines])
     more = ""
-    answer = record.checkout.answer
-    assert answer is not None, "a checkout is posted with its answer"
-    faults = answer.posted.rule_faults
     if purchase.stay is not None or faults:
         more = "," + json.dumps([_stay_list(purchase.stay), faults], ensure_ascii=False)
     text = (
-        f"[{LAYOUT},[{lines}],{record.not_earning_minor},{purchase.redeem_points},"
-        f"{purchase.pay_stored_value_minor},{record.first_purchase:d},"
+        f"[{LAYOUT},[{lines}],{kept.not_earning_minor},{purchase.redeem_points},"
+        f"{purchase.pay_stored_value_minor},{kept.first_purchase:d},"
         f"{_circumstances(purchase.place.zone.key, purchase.season, purchase.facts)}{more}]"
     )
     return text.encode()

@@ -5,7 +5,9 @@ The migrations create them; a test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from chassis.storage import sets
 
 TableColumns = Mapping[str, str]
 
@@ -26,8 +28,21 @@ MEMBER_BALANCES: TableColumns = {
     "next_maturing_at": "timestamptz",
 }
 MEMBERS: TableColumns = {"member_id": "uuid", **MEMBER_BALANCES}
+MEMBER_HOLDS: TableColumns = {
+    "points_held": "bigint",
+    "cash_held_minor": "bigint",
+    "bonus_held_minor": "bigint",
+    "open_holds": "integer",
+    "next_hold_timeout": "timestamptz",
+}
+"""Written only by batches that change holds."""
 
-LOT_STATE: TableColumns = {"open": "boolean", "remaining": "bigint", "expired": "bigint"}
+LOT_STATE: TableColumns = {
+    "open": "boolean",
+    "remaining": "bigint",
+    "expired": "bigint",
+    "held": "bigint",
+}
 LOTS: TableColumns = {
     "member_id": "uuid",
     "lot_number": "integer",
@@ -86,6 +101,13 @@ CHECKOUTS: TableColumns = {
     "points_pending_after": "bigint",
     "facts": "bytea",
 }
+CHECKOUT_HOLDS: TableColumns = {
+    "kind": "entry_kind",
+    "points_held_after": "bigint",
+    "cash_held_after_minor": "bigint",
+    "bonus_held_after_minor": "bigint",
+}
+"""Written only of captures and where something was held after."""
 RETURNED: TableColumns = {
     "reversed_minor": "bigint",
     "points_restored": "bigint",
@@ -134,6 +156,35 @@ TOP_UPS: TableColumns = {
     "bonus_minor": "bigint",
     "cash_lot_number": "integer",
     "bonus_lot_number": "integer",
+}
+
+HOLD_END: TableColumns = {
+    "state": "hold_state",
+    "resolved_at": "timestamptz",
+    "resolved_version": "bigint",
+    "points_captured": "bigint",
+    "cash_captured_minor": "bigint",
+    "bonus_captured_minor": "bigint",
+}
+HOLDS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "merchant_id": "uuid",
+    "checkout_id": "uuid",
+    "currency": "text",
+    "points": "bigint",
+    "cash_minor": "bigint",
+    "bonus_minor": "bigint",
+    "authorized_at": "timestamptz",
+    "timeout_at": "timestamptz",
+    "version": "bigint",
+    **HOLD_END,
+}
+HOLD_LOTS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "lot_number": "integer",
+    "amount": "bigint",
 }
 
 EXPIRY_WARNINGS: TableColumns = {
@@ -198,3 +249,13 @@ PENDING_POINTS: TableColumns = {
     "lot_number": "integer",
     "cancelled": "bigint",
 }
+
+
+def columns(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
+    """Turn rows, in the order of `types`, into one array per column."""
+    values: Sequence[Sequence[object]] = (
+        list(zip(*rows, strict=True)) if rows else [()] * len(types)
+    )
+    return {
+        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
+    }

@@ -25,14 +25,18 @@ from services.points.domain.accounts import Account, Member
 from services.points.domain.assets import Asset, Category, Channel
 from services.points.domain.books import Books
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
+    ReleaseHold,
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
 )
 from services.points.domain.ledger import decide
+from services.points.domain.pins import NOTHING, HoldState
 from services.points.domain.programme import Programmes
 from services.points.domain.purchases import Facts, Line, Purchase, Stay
 from services.points.main import LedgerExecutor, ledger_executor
@@ -71,12 +75,18 @@ class Guests:
         self._memory = memory
         self._clock = clock
         self._checkouts: list[tuple[UUID, UUID]] = []
+        self._holds: list[tuple[UUID, UUID, UUID | None]] = []
 
     def next(self) -> Command:
         member = self._random.choice(list(self._memory.books.members))
         kind = self._random.choices(
-            ["post", "stay", "top up", "reverse", "cancel", "expire"], [60, 8, 6, 20, 6, 2]
+            ["post", "stay", "top up", "reverse", "cancel", "expire", "hold", "use hold"],
+            [60, 8, 6, 20, 6, 2, 14, 12],
         )[0]
+        if kind == "hold":
+            return self._hold(member)
+        if kind == "use hold":
+            return self._use_hold(member)
         if kind == "post":
             return self._post(member)
         if kind == "stay":
@@ -102,6 +112,39 @@ class Guests:
         bill = points + stored + self._random.randrange(1, 50_000)
         lines = (Line(Category.DINING, bill // 3), Line(Category.SPA, bill - bill // 3))
         return self._buy(member, lines, points, stored, None)
+
+    def _hold(self, member: UUID) -> AuthorizeHold:
+        known = self._memory.books.members[member]
+        points = int(known.points.balance * self._random.choice([0, 0.2, 0.5]))
+        stored = int(known.cash.balance * self._random.choice([0, 0.2, 0.5]))
+        hold, checkout, lives = uuid4(), None, None
+        if self._random.random() < 0.5:
+            checkout = uuid4()
+            self._checkouts.append((member, checkout))
+        else:
+            lives = timedelta(days=self._random.choice([1, 5, 50]))
+        self._holds.append((member, hold, checkout))
+        return AuthorizeHold(
+            member, hold, PLACE, "CNY", points + (not stored), stored, lives, checkout
+        )
+
+    def _use_hold(self, member: UUID) -> Command:
+        hold, checkout = uuid4(), None
+        if self._holds and self._random.random() < 0.95:
+            last = self._holds[-self._random.choice([1, 4, 30]) :]
+            member, hold, checkout = self._random.choice(last)
+        known = self._memory.books.holds.get(hold)
+        held = known.held if known else NOTHING
+        share = self._random.choice([0, 0.3, 1, 1])
+        points, stored = int(held.points * share), int(held.stored_value_minor * share)
+        how = self._random.choice(["capture", "release", "post", "post"])
+        if how == "capture":
+            return CaptureHold(member, hold, PLACE, "CNY", max(points, 1), stored)
+        if how == "release":
+            return ReleaseHold(member, hold)
+        lines = (Line(Category.DINING, points + stored + 5_000),)
+        bought = self._buy(member, lines, points, stored, None)
+        return PostCheckout(checkout or bought.checkout_id, bought.purchase, hold)
 
     def _stay(self, member: UUID) -> PostCheckout:
         lines = (Line(Category.ROOM, self._random.randrange(90_000)),)
@@ -170,7 +213,7 @@ def check_against_memory(url: str, memory: Memory) -> None:
     changes = memory.books.changes
     with psycopg.connect(url) as connection:
         lots = connection.execute(
-            "SELECT member_id, lot_number, asset::text, amount, remaining, expired, open, "
+            "SELECT member_id, lot_number, asset::text, amount, remaining, expired, held, open, "
             "earned_at, expires_at FROM lots ORDER BY member_id, lot_number"
         ).fetchall()
         postings = connection.execute(
@@ -182,7 +225,7 @@ def check_against_memory(url: str, memory: Memory) -> None:
         ).fetchall()
     assert lots == [
         (member.member_id, lot.number, lot.asset, lot.amount, lot.remaining, lot.expired,
-         lot.remaining > 0, lot.earned_at, lot.expires_at)
+         lot.held, lot.remaining > 0, lot.earned_at, lot.expires_at)
         for member in sorted(memory.books.members.values(), key=lambda each: each.member_id)
         for lot in (member.lots[number] for number in sorted(member.lots))
     ]  # fmt: skip
@@ -191,5 +234,36 @@ def check_against_memory(url: str, memory: Memory) -> None:
         for entry in sorted(changes.entries, key=lambda entry: (entry.member_id, entry.version))
         for line, each in enumerate(entry.postings, 1)
     ]
+    check_holds_against_memory(url, memory)
     for member_id, found in versions:
         assert found == list(range(1, memory.books.members[member_id].version + 1))
+
+
+def check_holds_against_memory(url: str, memory: Memory) -> None:
+    """Every hold and pin, and what members remember of them, is as memory has it."""
+    with psycopg.connect(url) as connection:
+        holds = connection.execute(
+            "SELECT hold_id, member_id, state::text, checkout_id, timeout_at, resolved_at, points, "
+            "cash_minor, bonus_minor, points_captured, cash_captured_minor, bonus_captured_minor "
+            "FROM holds ORDER BY hold_id"
+        ).fetchall()
+        pins = connection.execute("SELECT hold_id, lot_number, amount FROM hold_lots").fetchall()
+        members = connection.execute(
+            "SELECT member_id, points_held, cash_held_minor, bonus_held_minor, open_holds, "
+            "next_hold_timeout FROM members"
+        ).fetchall()
+    known = sorted(memory.books.holds.values(), key=lambda hold: hold.hold_id)
+    assert {hold.state for hold in known} == set(HoldState)
+    assert holds == [
+        (hold.hold_id, hold.member_id, hold.state, hold.checkout_id, hold.timeout_at,
+         hold.resolved_at, *hold.held, *hold.captured)
+        for hold in known
+    ]  # fmt: skip
+    assert sorted(pins) == sorted(
+        (hold.hold_id, pin.lot.number, pin.amount) for hold in known for pin in hold.pinned()
+    )
+    for member_id, *remembered in members:
+        member = memory.books.members[member_id]
+        timeouts = [each.timeout_at for each in member.holds.values() if each.timeout_at]
+        held = [account.held for account in member.accounts()]
+        assert remembered == [*held, len(member.holds), min(timeouts, default=None)]

@@ -59,32 +59,61 @@ class NaiveReversal:
 
 
 @dataclass
+class NaiveHold:
+    pins: list[tuple[NaiveLot, int]]
+    ends: datetime | None
+    checkout: object = None
+    state: str = "OPEN"
+
+    def state_at(self, now: datetime) -> str:
+        late = self.ends is not None and self.ends <= now
+        return "EXPIRED" if self.state == "OPEN" and late else self.state
+
+    def has(self, asset: str) -> int:
+        return sum(amount for lot, amount in self.pins if lot.asset == asset)
+
+
+@dataclass
 class NaiveLedger:
     """One member: lots in a list, everything recomputed by going through all of them."""
 
     zone: ZoneInfo
     lots: list[NaiveLot] = field(default_factory=list)
-    checkouts: dict[int, NaiveCheckout | None] = field(default_factory=dict)
+    checkouts: dict[object, NaiveCheckout | None] = field(default_factory=dict)
+    holds: dict[int, NaiveHold] = field(default_factory=dict)
     debt: int = 0
 
-    def total(self, asset: str) -> int:
-        return sum(lot.left for lot in self.lots if lot.asset == asset)
+    def pinned(self, lot: NaiveLot, now: datetime) -> int:
+        """What holds that are open at `now` have of a lot."""
+        open_ones = [hold for hold in self.holds.values() if hold.state_at(now) == "OPEN"]
+        return sum(amount for hold in open_ones for of, amount in hold.pins if of is lot)
+
+    def free(self, lot: NaiveLot, now: datetime) -> int:
+        return lot.left - self.pinned(lot, now)
 
     def expire(self, now: datetime) -> None:
+        for hold in self.holds.values():
+            hold.state = hold.state_at(now)
         for lot in self.lots:
             if lot.ends is not None and lot.ends <= now:
-                lot.gone += lot.left
-                lot.left = 0
+                free = self.free(lot, now)
+                lot.gone += free
+                lot.left -= free
 
     def usable(self, asset: str, now: datetime) -> int:
         live = [lot for lot in self.lots if lot.ends is None or lot.ends > now]
-        return sum(lot.left for lot in live if lot.asset == asset)
+        return sum(self.free(lot, now) for lot in live if lot.asset == asset)
+
+    def worth(self, asset: str, now: datetime) -> int:
+        """The balance as it will be when all that is due is gone."""
+        held = sum(self.pinned(lot, now) for lot in self.lots if lot.asset == asset)
+        return self.usable(asset, now) + held
 
     def top_up(self, amount: int, now: datetime) -> None:
         gift = next((gift for start, gift in GIFTS if amount >= start), 0)
         if amount > CARD_LIMIT:
             raise NaiveRefusal("TOP_UP_LIMIT")
-        if self.usable("CASH", now) + self.usable("BONUS", now) + amount + gift > CARD_LIMIT:
+        if self.worth("CASH", now) + self.worth("BONUS", now) + amount + gift > CARD_LIMIT:
             raise NaiveRefusal("BALANCE_LIMIT")
         self.expire(now)
         self.lots.append(NaiveLot("CASH", amount, now, None, len(self.lots)))
@@ -93,25 +122,37 @@ class NaiveLedger:
             self.lots.append(NaiveLot("BONUS", gift, now, ends, len(self.lots)))
 
     def post(
-        self, key: int, bill: int, points: int, stored: int, now: datetime, bought: datetime
+        self,
+        key: int,
+        bill: int,
+        points: int,
+        stored: int,
+        now: datetime,
+        bought: datetime,
+        holding: int | None = None,
     ) -> int:
         """Book a one-line purchase of a member without a tier; returns the points earned."""
         if key in self.checkouts:
             cancelled = self.checkouts[key] is None
             raise NaiveRefusal("CHECKOUT_CANCELLED" if cancelled else "CHECKOUT_EXISTS")
+        hold = None
+        if holding is not None:
+            hold = self.open_hold(holding, now)
+            if hold.checkout not in (None, key):
+                raise NaiveRefusal("HOLD_OF_CHECKOUT")
+        if self.hold_of(key) not in (None, hold):
+            raise NaiveRefusal("CHECKOUT_HAS_HOLD")
         if points + stored > bill:
             raise NaiveRefusal("TENDER_EXCEEDS_BILL")
         if 0 < points < 100:
             raise NaiveRefusal("REDEMPTION_SHARE")
-        if points > self.usable("POINTS", now):
-            raise NaiveRefusal("INSUFFICIENT_POINTS")
-        cash, bonus = self.usable("CASH", now), self.usable("BONUS", now)
-        if stored > cash + bonus:
-            raise NaiveRefusal("INSUFFICIENT_STORED_VALUE")
-        self.expire(now)
-        from_bonus = floor(Fraction(stored * bonus, cash + bonus)) if stored else 0
-        spent = self.spend("POINTS", points) + self.spend("CASH", stored - from_bonus)
-        spent += self.spend("BONUS", from_bonus)
+        if hold is not None:
+            spent = self.spend_hold(hold, points, stored, now)
+            from_bonus = sum(part for of, part in spent if of.asset == "BONUS")
+        else:
+            spent, from_bonus = self.take(points, stored, now)
+            for source, part in spent:
+                source.left -= part
         earned = floor(Fraction(bill - points - from_bonus, 100))
         lot = None
         if earned:
@@ -126,19 +167,110 @@ class NaiveLedger:
         self.checkouts[key] = NaiveCheckout(spent, earned, lot, by)
         return earned
 
-    def spend(self, asset: str, amount: int) -> list[tuple[NaiveLot, int]]:
-        spent = []
-        far = datetime.max.replace(tzinfo=UTC)
-        for lot in sorted(self.lots, key=lambda lot: (lot.ends or far, lot.earned, lot.born)):
-            part = min(lot.left, amount) if lot.asset == asset else 0
+    def take(
+        self, points: int, stored: int, now: datetime
+    ) -> tuple[list[tuple[NaiveLot, int]], int]:
+        """What spending would take, and how much of it is BONUS; nothing is taken yet."""
+        if points > self.usable("POINTS", now):
+            raise NaiveRefusal("INSUFFICIENT_POINTS")
+        cash, bonus = self.usable("CASH", now), self.usable("BONUS", now)
+        if stored > cash + bonus:
+            raise NaiveRefusal("INSUFFICIENT_STORED_VALUE")
+        self.expire(now)
+        from_bonus = floor(Fraction(stored * bonus, cash + bonus)) if stored else 0
+        parts = self.choose("POINTS", points, now) + self.choose("CASH", stored - from_bonus, now)
+        return parts + self.choose("BONUS", from_bonus, now), from_bonus
+
+    def choose(self, asset: str, amount: int, now: datetime) -> list[tuple[NaiveLot, int]]:
+        chosen = []
+        for lot in sorted(self.lots, key=in_order):
+            part = min(self.free(lot, now), amount) if lot.asset == asset else 0
             if part:
-                lot.left -= part
                 amount -= part
-                spent.append((lot, part))
+                chosen.append((lot, part))
         assert not amount
+        return chosen
+
+    def authorize(
+        self,
+        key: int,
+        points: int,
+        stored: int,
+        now: datetime,
+        lives: timedelta | None,
+        checkout: int | None,
+    ) -> tuple[int, int, int]:
+        """Set value aside; returns POINTS, CASH and BONUS of the hold."""
+        if key in self.holds:
+            released = self.holds[key].state == "RELEASED"
+            raise NaiveRefusal("HOLD_RELEASED" if released else "HOLD_EXISTS")
+        if checkout in self.checkouts:
+            cancelled = self.checkouts[checkout] is None
+            raise NaiveRefusal("CHECKOUT_CANCELLED" if cancelled else "CHECKOUT_EXISTS")
+        if checkout is not None and self.hold_of(checkout):
+            raise NaiveRefusal("CHECKOUT_HAS_HOLD")
+        pins, _ = self.take(points, stored, now)
+        hold = NaiveHold(pins, None if lives is None else now + lives, checkout)
+        self.holds[key] = hold
+        return hold.has("POINTS"), hold.has("CASH"), hold.has("BONUS")
+
+    def capture(self, key: int, points: int, stored: int, now: datetime) -> tuple[int, int, int]:
+        """Spend a direct hold; returns what was spent of POINTS, CASH and BONUS."""
+        hold = self.open_hold(key, now)
+        if hold.checkout is not None:
+            raise NaiveRefusal("HOLD_OF_CHECKOUT")
+        spent = self.spend_hold(hold, points, stored, now)
+        by = dict.fromkeys(PARTS, 0)
+        for lot, part in spent:
+            by[lot.asset] += part
+        self.checkouts["hold", key] = NaiveCheckout(spent, 0, None, by)
+        return by["POINTS"], by["CASH"], by["BONUS"]
+
+    def release(self, key: int, now: datetime) -> int:
+        """Give a hold back or fence it off; returns the points given back."""
+        hold = self.open_hold(key, now) if key in self.holds else NaiveHold([], None)
+        self.holds[key] = hold
+        hold.state = "RELEASED"
+        self.expire(now)
+        return hold.has("POINTS")
+
+    def open_hold(self, key: int, now: datetime) -> NaiveHold:
+        if key not in self.holds:
+            raise NaiveRefusal("HOLD_NOT_FOUND")
+        if self.holds[key].state_at(now) != "OPEN":
+            raise NaiveRefusal("HOLD_" + self.holds[key].state_at(now))
+        return self.holds[key]
+
+    def hold_of(self, checkout: int) -> NaiveHold | None:
+        holds = [hold for hold in self.holds.values() if hold.state == "OPEN"]
+        return next((hold for hold in holds if hold.checkout == checkout), None)
+
+    def spend_hold(
+        self, hold: NaiveHold, points: int, stored: int, now: datetime
+    ) -> list[tuple[NaiveLot, int]]:
+        cash, bonus = hold.has("CASH"), hold.has("BONUS")
+        if points > hold.has("POINTS") or stored > cash + bonus:
+            raise NaiveRefusal("CAPTURE_EXCEEDS_HOLD")
+        left = {"POINTS": points, "CASH": 0, "BONUS": 0}
+        if stored:
+            exact = {"CASH": Fraction(stored * cash, cash + bonus)}
+            exact["BONUS"] = stored - exact["CASH"]
+            left |= {asset: floor(share) for asset, share in exact.items()}
+            if left["CASH"] + left["BONUS"] < stored:
+                rest = {asset: share % 1 for asset, share in exact.items()}
+                left["CASH" if rest["CASH"] >= rest["BONUS"] else "BONUS"] += 1
+        spent = []
+        for lot, amount in sorted(hold.pins, key=lambda pin: in_order(pin[0])):
+            part = min(amount, left[lot.asset])
+            left[lot.asset] -= part
+            lot.left -= part
+            if part:
+                spent.append((lot, part))
+        hold.state = "CAPTURED"
+        self.expire(now)
         return spent
 
-    def reverse(self, key: int, amount: int | None, now: datetime) -> NaiveReversal:
+    def reverse(self, key: object, amount: int | None, now: datetime) -> NaiveReversal:
         """Undo a checkout, or `amount` of its bill."""
         checkout = self.checkouts.get(key)
         if checkout is None:
@@ -153,7 +285,7 @@ class NaiveLedger:
         self.expire(now)
         back = self.give_back(checkout, refunded)
         self.expire(now)
-        taken, owed = self.claim(checkout, refunded)
+        taken, owed = self.claim(checkout, refunded, now)
         return NaiveReversal(back, checkout.left, taken, owed)
 
     def give_back(self, checkout: NaiveCheckout, refunded: int) -> dict[str, int]:
@@ -180,7 +312,7 @@ class NaiveLedger:
         checkout.back = after
         return back
 
-    def claim(self, checkout: NaiveCheckout, refunded: int) -> tuple[int, int]:
+    def claim(self, checkout: NaiveCheckout, refunded: int, now: datetime) -> tuple[int, int]:
         """Returns the points taken back and those owed."""
         if checkout.lot is None:
             return 0, 0
@@ -188,15 +320,21 @@ class NaiveLedger:
         due = floor(Fraction(kept * refunded, checkout.bill))
         wanted = max(0, due - checkout.claimed)
         checkout.claimed += wanted
-        own = min(checkout.lot.left, wanted)
+        own = min(self.free(checkout.lot, now), wanted)
         checkout.lot.left -= own
-        others = min(wanted - own, self.total("POINTS"))
-        self.spend("POINTS", others)
+        others = min(wanted - own, self.usable("POINTS", now))
+        for lot, part in self.choose("POINTS", others, now):
+            lot.left -= part
         self.debt += wanted - own - others
         return own + others, wanted - own - others
 
-    def cancel(self, key: int) -> bool:
+    def cancel(self, key: int, now: datetime) -> bool:
         """Whether the checkout is fenced off from now on."""
+        if key not in self.checkouts:
+            hold = self.hold_of(key)
+            if hold is not None:
+                hold.state = "RELEASED"
+            self.expire(now)
         return self.checkouts.setdefault(key, None) is None
 
     def month_end(self, instant: datetime, months: int) -> datetime:
@@ -206,3 +344,8 @@ class NaiveLedger:
         last = calendar.monthrange(day.year, day.month)[1]
         midnight = datetime(day.year, day.month, last, tzinfo=self.zone) + timedelta(days=1)
         return midnight.astimezone(UTC)
+
+
+def in_order(lot: NaiveLot) -> tuple[datetime, datetime, int]:
+    """Spend order."""
+    return lot.ends or datetime.max.replace(tzinfo=UTC), lot.earned, lot.born

@@ -24,8 +24,8 @@ ALTER TABLE members
         points_pending >= 0 AND (points_pending > 0) = (next_maturing_at IS NOT NULL)
     );
 UPDATE members SET purchases = posted.purchases
-FROM (SELECT member_id, count(*) AS purchases FROM checkouts WHERE state = 'POSTED'
-      GROUP BY member_id) AS posted
+FROM (SELECT member_id, count(*) AS purchases FROM checkouts
+      WHERE state = 'POSTED' AND kind IS DISTINCT FROM 'CAPTURE' GROUP BY member_id) AS posted
 WHERE posted.member_id = members.member_id;
 """
 
