@@ -19,7 +19,7 @@ from services.points.domain.commands import (
     ReverseCheckout,
     SettleDue,
 )
-from services.points.domain.events import PointsMatured
+from services.points.domain.events import HoldAuthorized, PointsMatured
 from services.points.domain.ledger import balances_at, decide
 from services.points.domain.programme import Clawback, Programmes
 from services.points.domain.purchases import Stay
@@ -55,7 +55,9 @@ def check(world: World) -> None:
     assert member.points_pending == sum(each.left for each in waiting)
     assert member.next_maturing_at == min((each.matures_at for each in waiting), default=None)
     versions = [entry.version for entry in world.entries]
+    told = sum(isinstance(event, HoldAuthorized) for event in world.events)  # without an entry
     assert versions == sorted(set(versions))
+    assert len(versions) + told == member.version == len(world.events)
 
 
 def test_pending_points_are_no_part_of_the_balance_until_they_mature_to_the_instant() -> None:
