@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2, programme_service_pb2
+from huitouke.points.v1 import points_service_pb2, programme_service_pb2, report_service_pb2
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
+from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
@@ -39,6 +40,7 @@ from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
 from services.points.servicers.points_service import PointsServicer
 from services.points.servicers.programme_service import ProgrammeServicer
+from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify as recompute
@@ -48,11 +50,14 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
-REPORT_THREADS: Final = 1
+REPORT_THREADS: Final = 2
+"""A verification may take minutes; a report of the day shall not wait for it."""
 TRIAL_THREADS: Final = 1
+"""Dry runs of programmes: one at a time, beside the reports."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
 _PROGRAMMES: Final = "/huitouke.points.v1.ProgrammeService"
+_REPORTS: Final = "/huitouke.points.v1.ReportService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -79,6 +84,9 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_PROGRAMMES}/RetireProgramme": {"operator"},
     f"{_PROGRAMMES}/ListProgrammes": {"operator"},
     f"{_PROGRAMMES}/DryRunProgramme": {"operator"},
+    f"{_REPORTS}/GetLiabilityReport": {"operator"},
+    f"{_REPORTS}/GetTrialBalance": {"operator"},
+    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -91,6 +99,7 @@ class Application:
 
     servicer: PointsServicer
     programmes: ProgrammeServicer
+    report_servicer: ReportServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -110,6 +119,11 @@ class Application:
                 programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
                 add_ProgrammeServiceServicer_to_server,
                 self.programmes,
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                self.report_servicer,
             ),
         ]
 
@@ -147,7 +161,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         pool_size=settings.database_pool_size,
         index_plans=True,
     )
-    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
+    # A report scans the ledger: the planner must be free, and reads must not wait for it.
     reporting = create_engine(
         url, application_name="points-report", pool_size=REPORT_THREADS + TRIAL_THREADS
     )
@@ -155,17 +169,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
     trials = Reads(reporting, threads=TRIAL_THREADS, queue_limit=8)
     executor = ledger_executor(writing, clock, settings.command_queue_max)
-    publisher: PublishExecutor = Executor(
-        engine=writing,
-        repository=ProgrammeRepository(clock),
-        decide=answering_programme(decide_programme),
-        answer_codec=ProtoAnswerCodec(PROGRAMME_RESPONSE_TYPES),
-        encode_event=_encoded,
-        clock=clock,
-        name="points-programme",
-        writers=PUBLISHERS,
-        observer=ExecutorMetrics(),
-    )
+    publisher = programme_executor(writing, clock)
     servicer = PointsServicer(
         executor=executor,
         publisher=publisher,
@@ -181,8 +185,34 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
     engines = (writing, reading, reporting)
-    return Application(servicer, programmes, executor, publisher, reads, reports, trials, engines)
+    return Application(
+        servicer,
+        programmes,
+        report_servicer,
+        executor,
+        publisher,
+        reads,
+        reports,
+        trials,
+        engines,
+    )
+
+
+def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
+    """The programme's write path over `engine`: drafts, versions and their ends."""
+    return Executor(
+        engine=engine,
+        repository=ProgrammeRepository(clock),
+        decide=answering_programme(decide_programme),
+        answer_codec=ProtoAnswerCodec(PROGRAMME_RESPONSE_TYPES),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-programme",
+        writers=PUBLISHERS,
+        observer=ExecutorMetrics(),
+    )
 
 
 def ledger_executor(

@@ -116,7 +116,7 @@ def hold_to_post_with(
         if hold.checkout_id is not None and hold.checkout_id != command.checkout_id:
             raise errors.hold_of_checkout(hold.hold_id, hold.checkout_id)
     own = books.checkout_holds.get(command.checkout_id)
-    if own is not None and own is not hold:
+    if own is not None and own is not hold and own.member_id == member.member_id:
         raise errors.checkout_has_hold(command.checkout_id, own.hold_id)
     return hold
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
 from huitouke.points.v1.programme_service_pb2_grpc import ProgrammeServiceStub
+from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -60,7 +61,17 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client that shows the certificate of `name`."""
+        """A client of PointsService and ProgrammeService with the certificate of `name`."""
+        channel = self._channel(name)
+        programmes = ProgrammeServiceStub(channel.grpc)
+        return Caller(channel, PointsServiceStub(channel.grpc), programmes)
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """The same of ReportService."""
+        channel = self._channel(name)
+        return Caller(channel, ReportServiceStub(channel.grpc))
+
+    def _channel(self, name: str) -> Channel:
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -68,8 +79,7 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        programmes = ProgrammeServiceStub(channel.grpc)
-        return Caller(channel, PointsServiceStub(channel.grpc), programmes)
+        return channel
 
 
 @dataclass
@@ -81,15 +91,18 @@ class Caller:
     programmes: Any = None
 
     async def call(self, method: str, request: Any) -> Any:
-        stub = self.stub if hasattr(self.stub, method) else self.programmes
         return await self.channel.call(
-            getattr(stub, method), request, timeout_seconds=TIMEOUT_SECONDS
+            self._method(method), request, timeout_seconds=TIMEOUT_SECONDS
         )
 
-    async def dry_run(self, request: Any) -> list[Any]:
-        """Every response of a dry run."""
-        stream = self.programmes.DryRunProgramme(request, timeout=TIMEOUT_SECONDS)
-        return [response async for response in stream]
+    async def stream(self, method: str, request: Any) -> list[Any]:
+        answers = self.channel.stream(
+            self._method(method), request, timeout_seconds=TIMEOUT_SECONDS
+        )
+        return [answer async for answer in answers]
+
+    def _method(self, name: str) -> Any:
+        return getattr(self.stub if hasattr(self.stub, name) else self.programmes, name)
 
 
 @asynccontextmanager

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import grpc
 import psycopg
 import pytest
 from huitouke.points.v1 import programme_pb2
 from huitouke.points.v1 import programme_service_pb2 as pb
 from huitouke.type.v1 import season_pb2
 
+from chassis.kernel import Refusal
 from tests.integration.points.conftest import Serve
 from tests.integration.points.drafting import bonus, draft, publish
 from tests.integration.points.requests import post, purchase, reverse, top_up
@@ -55,7 +55,7 @@ async def some_history(points: Points) -> list[UUID]:
 
 
 async def last(operator: Caller, request: pb.DryRunProgrammeRequest) -> Any:
-    responses = await operator.dry_run(request)
+    responses = await operator.stream("DryRunProgramme", request)
     assert [each.done for each in responses] == [False] * (len(responses) - 1) + [True]
     return responses[-1]
 
@@ -182,13 +182,12 @@ def test_a_range_that_is_none_and_a_caller_that_may_not_are_refused(serve: Serve
         async with serve() as points:
             backwards = trying(version=1)
             backwards.posted_until.CopyFrom(backwards.posted_from)
-            for caller, request, code in (
-                (points.caller("operator"), backwards, grpc.StatusCode.INVALID_ARGUMENT),
-                (points.caller("operator"), trying(version=9), grpc.StatusCode.NOT_FOUND),
-                (points.caller(), trying(version=1), grpc.StatusCode.PERMISSION_DENIED),
+            for caller, request, reason in (
+                (points.caller("operator"), backwards, "INVALID_FIELD"),
+                (points.caller("operator"), trying(version=9), "PROGRAMME_NOT_FOUND"),
+                (points.caller(), trying(version=1), "CALLER_NOT_ALLOWED"),
             ):
-                with pytest.raises(grpc.aio.AioRpcError) as refused:
-                    await caller.dry_run(request)
-                assert refused.value.code() is code
+                with pytest.raises(Refusal, match=reason):
+                    await caller.stream("DryRunProgramme", request)
 
     asyncio.run(knock())

@@ -14,11 +14,13 @@ from services.points.domain.commands import (
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.events import (
     CheckoutPosted,
     HoldExpired,
     HoldReleased,
+    PointsExpiring,
     ValueExpired,
 )
 from services.points.domain.holds import OPEN_HOLDS_MAX
@@ -36,7 +38,7 @@ from tests.unit.points.holding import (
     rich,
     top_up,
 )
-from tests.unit.points.worlds import PLACE, TERMS, World, programme
+from tests.unit.points.worlds import PLACE, SHANGHAI, TERMS, World, programme
 
 
 def test_a_direct_hold_can_be_captured_until_its_timeout_and_not_at_it() -> None:
@@ -225,6 +227,30 @@ def test_a_captured_hold_is_reversed_under_its_own_id_lot_by_lot() -> None:
     assert free(world) == (1_000, 100_000, 10_000)
     again = ReverseCheckout(world.member_id, hold_id, uuid4(), PLACE)
     assert world.refusal(again).reason == "ALREADY_REVERSED"
+
+
+def test_a_captured_hold_is_reversed_by_part_its_bill_being_all_that_was_captured() -> None:
+    world = rich()
+    hold_id = hold(world, points=500, stored=22_000)
+    world.do(capture(world, hold_id, points=400, stored=11_000))
+    part = ReverseCheckout(world.member_id, hold_id, uuid4(), PLACE, 5_700)
+    answer = world.do(part)
+    assert (answer.points_restored, answer.left_minor) == (200, 5_700)
+    assert (answer.cash_restored_minor, answer.bonus_restored_minor) == (5_000, 500)
+    too_much = ReverseCheckout(world.member_id, hold_id, uuid4(), PLACE, 5_701)
+    assert world.refusal(too_much).reason == "REVERSAL_EXCEEDS_CHECKOUT"
+
+
+def test_members_are_warned_of_what_is_free_for_what_is_held_may_still_be_spent() -> None:
+    world = rich(stored=0)
+    hold(world, points=600, checkout_id=uuid4())
+    last = world.member.balances().next_expiry
+    assert last is not None
+    world.now = last - timedelta(days=7)
+    world.do(WarnExpiring(world.member_id, SHANGHAI))
+    warning = world.events[-1]
+    assert isinstance(warning, PointsExpiring)
+    assert (warning.amount, warning.balances.points_held) == (400, 600)
 
 
 def test_a_reversal_takes_earned_points_back_from_what_is_free_and_leaves_pins_alone() -> None:

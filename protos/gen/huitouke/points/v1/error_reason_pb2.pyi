@@ -116,6 +116,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
     """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
+    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -216,4 +218,6 @@ ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
 """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
 """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
+"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
