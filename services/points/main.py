@@ -10,7 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2, programme_service_pb2, report_service_pb2
+from huitouke.points.v1 import (
+    movement_service_pb2,
+    points_service_pb2,
+    programme_service_pb2,
+    report_service_pb2,
+)
+from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
 from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
@@ -26,18 +32,21 @@ from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from chassis.telemetry.progress import ProgressLines
-from services.points.converters.answers import PROGRAMME_RESPONSE_TYPES, RESPONSE_TYPES
+from services.points.converters.answers import RESPONSE_TYPES
 from services.points.converters.deciding import answering, answering_programme
+from services.points.converters.programme_answers import PROGRAMME_RESPONSE_TYPES
 from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, ProgrammeCommand
 from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
+from services.points.domain.movements import MovementTerms
 from services.points.domain.publishing import Shelf
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
+from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
 from services.points.servicers.programme_service import ProgrammeServicer
 from services.points.servicers.report_service import ReportServicer
@@ -58,6 +67,7 @@ TRIAL_THREADS: Final = 1
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
 _PROGRAMMES: Final = "/huitouke.points.v1.ProgrammeService"
 _REPORTS: Final = "/huitouke.points.v1.ReportService"
+_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -87,6 +97,16 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_REPORTS}/GetLiabilityReport": {"operator"},
     f"{_REPORTS}/GetTrialBalance": {"operator"},
     f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
+    f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
+    f"{_MOVEMENTS}/AdjustBalance": {"operator"},
+    f"{_MOVEMENTS}/ApproveAdjustment": {"operator"},
+    f"{_MOVEMENTS}/RejectAdjustment": {"operator"},
+    f"{_MOVEMENTS}/ListAdjustments": {"operator"},
+    f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
+    f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
+    f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -100,6 +120,7 @@ class Application:
     servicer: PointsServicer
     programmes: ProgrammeServicer
     report_servicer: ReportServicer
+    movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -124,6 +145,11 @@ class Application:
                 report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
                 add_ReportServiceServicer_to_server,
                 self.report_servicer,
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                self.movements,
             ),
         ]
 
@@ -168,7 +194,8 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
     trials = Reads(reporting, threads=TRIAL_THREADS, queue_limit=8)
-    executor = ledger_executor(writing, clock, settings.command_queue_max)
+    terms = settings.movement_terms()
+    executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher = programme_executor(writing, clock)
     servicer = PointsServicer(
         executor=executor,
@@ -186,11 +213,15 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         clock=clock,
     )
     report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
+    movements = MovementServicer(
+        executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
+    )
     engines = (writing, reading, reporting)
     return Application(
         servicer,
         programmes,
         report_servicer,
+        movements,
         executor,
         publisher,
         reads,
@@ -216,12 +247,15 @@ def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
 
 
 def ledger_executor(
-    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+    engine: Engine,
+    clock: Clock,
+    queue_limit: int = COMMANDS_WAITING_MAX,
+    terms: MovementTerms | None = None,
 ) -> LedgerExecutor:
     """The ledger's write path over `engine`, which has a connection for each writer."""
     return Executor(
         engine=engine,
-        repository=PointsRepository(clock),
+        repository=PointsRepository(clock, terms),
         decide=answering(decide),
         answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
         encode_event=_encoded,

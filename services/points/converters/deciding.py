@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 
 from chassis.kernel import Decision
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_programme_response, to_response
+from services.points.converters.answers import to_response
 from services.points.converters.events import to_outbox, to_programme_event
+from services.points.converters.programme_answers import to_programme_response
 from services.points.domain.answers import Answer, ProgrammeAnswer
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, ProgrammeCommand

@@ -17,6 +17,7 @@ from services.points.converters.values import (
     CATEGORIES,
     CHANNELS,
     SEASONS,
+    TENDERS,
     to_id,
     to_instant,
     to_zone,
@@ -80,6 +81,7 @@ def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
         to_place(request.place, "place"),
         request.amount_minor,
         request.currency,
+        TENDERS.get(request.tender),
     )
 
 

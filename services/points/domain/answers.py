@@ -10,6 +10,7 @@ from services.points.domain.accounts import Balances
 from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
 from services.points.domain.inquiry import RuleFault
+from services.points.domain.movement_answers import MovementAnswer
 from services.points.domain.pins import Amounts
 
 
@@ -169,4 +170,5 @@ Answer = (
     | CaptureAnswer
     | ReleaseAnswer
     | WarnAnswer
+    | MovementAnswer
 )

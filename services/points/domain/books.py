@@ -11,6 +11,7 @@ from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
 from services.points.domain.limits import Limits
 from services.points.domain.lots import Lot
+from services.points.domain.movements import MovementChanges, Movements
 from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.pins import Hold
 from services.points.domain.programme import Programmes
@@ -38,6 +39,7 @@ class Changes:
     warned: list[Warned] = field(default_factory=list)
     new_holds: dict[UUID, Hold] = field(default_factory=dict)
     resolved_holds: dict[UUID, Hold] = field(default_factory=dict)
+    movements: MovementChanges = field(default_factory=MovementChanges)
     new_pending: list[tuple[UUID, PendingPoints]] = field(default_factory=list)
     touched_pending: dict[tuple[UUID, PendingKey], PendingPoints] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ class Books:
     holds: dict[UUID, Hold] = field(default_factory=dict)
     checkout_holds: dict[UUID, Hold] = field(default_factory=dict)
     not_before: datetime | None = None
+    movements: Movements = field(default_factory=Movements)
     changes: Changes = field(default_factory=Changes)
     limits: Limits = field(default_factory=Limits)
 

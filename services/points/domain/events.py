@@ -16,6 +16,7 @@ from services.points.domain.answers import (
 )
 from services.points.domain.assets import Asset
 from services.points.domain.earning import EarnedBy
+from services.points.domain.movement_events import MovementEvent
 from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
 
@@ -159,5 +160,6 @@ Event = (
     | HoldExpired
     | PointsExpiring
     | PointsMatured
+    | MovementEvent
 )
 ProgrammeEvent = ProgrammePublished | ProgrammeRetired

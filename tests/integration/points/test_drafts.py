@@ -123,7 +123,10 @@ def test_of_many_activations_in_two_replicas_each_draft_wins_once_and_no_number_
     async def race() -> None:
         async with serve() as one, serve() as other:
             operators = [one.caller("operator"), other.caller("operator")]
-            drafts = [await draft(operators[0], bonus("HELLO", at)) for at in range(1, 5)]
+            since = datetime.now(UTC) - timedelta(hours=1)  # one instant: any may come first
+            drafts = [
+                await draft(operators[0], bonus("HELLO", at), since=since) for at in range(1, 5)
+            ]
             calls = [
                 operator.call("ActivateProgramme", activation(each))
                 for each in drafts
@@ -134,7 +137,7 @@ def test_of_many_activations_in_two_replicas_each_draft_wins_once_and_no_number_
             assert versions == [2, 3, 4, 5]
             lost = [each.reason for each in done if isinstance(each, Refusal)]
             assert lost == ["DRAFT_CLOSED"] * 4
-            two = [await draft(operators[0], bonus("HELLO", at)) for at in (8, 9)]
+            two = [await draft(operators[0], bonus("HELLO", at), since=since) for at in (8, 9)]
             done = await asyncio.gather(
                 *(
                     operator.call("ActivateProgramme", activation(each, expected=5))

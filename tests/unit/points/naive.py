@@ -82,6 +82,7 @@ class NaiveLedger:
     checkouts: dict[object, NaiveCheckout | None] = field(default_factory=dict)
     holds: dict[int, NaiveHold] = field(default_factory=dict)
     debt: int = 0
+    bonus_first: bool = False
 
     def pinned(self, lot: NaiveLot, now: datetime) -> int:
         """What holds that are open at `now` have of a lot."""
@@ -178,8 +179,17 @@ class NaiveLedger:
             raise NaiveRefusal("INSUFFICIENT_STORED_VALUE")
         self.expire(now)
         from_bonus = floor(Fraction(stored * bonus, cash + bonus)) if stored else 0
+        if self.bonus_first:
+            from_bonus = min(stored, bonus)
         parts = self.choose("POINTS", points, now) + self.choose("CASH", stored - from_bonus, now)
         return parts + self.choose("BONUS", from_bonus, now), from_bonus
+
+    def spend(self, asset: str, amount: int, now: datetime) -> list[tuple[NaiveLot, int]]:
+        """Take what is there; returns the lots and their parts."""
+        parts = self.choose(asset, amount, now)
+        for lot, part in parts:
+            lot.left -= part
+        return parts
 
     def choose(self, asset: str, amount: int, now: datetime) -> list[tuple[NaiveLot, int]]:
         chosen = []
