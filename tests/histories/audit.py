@@ -1,0 +1,129 @@
+"""The invariants, computed from immutable postings alone, whatever the model thinks."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from huitouke.points.v1.events_pb2 import CheckoutReversed
+
+from services.points.domain.journal import Entry
+from tests.histories.services import LotRow, MemberRow, Told
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+SPENT = {"REDEEMED", "SETTLEMENT"}
+Key = tuple[UUID, str]
+
+
+class Audit:
+    """Reads each posting once, in order, and keeps its own books by member, lot and house."""
+
+    def __init__(self) -> None:
+        self.versions: dict[UUID, int] = defaultdict(int)
+        self.balances: dict[Key, int] = defaultdict(int)
+        self.houses: dict[tuple[str, str], int] = defaultdict(int)
+        self.in_lots: dict[tuple[UUID, int], int] = defaultdict(int)
+        self.debts: dict[UUID, int] = defaultdict(int)
+        self._spent: dict[UUID, Counter[int | None]] = defaultdict(Counter)
+        self._undoes: dict[UUID, UUID] = {}
+
+    def read(
+        self,
+        entries: Iterable[Entry],
+        events: Iterable[Told],
+        lots: Mapping[UUID, Sequence[LotRow]],
+    ) -> None:
+        """Take new entries and events in, with the lots of their members as they are afterwards."""
+        for event in events:
+            assert event.version == self.versions[event.member_id] + 1, "a gap between versions"
+            self.versions[event.member_id] = event.version
+            if event.kind.endswith(".CheckoutReversed"):
+                reversed_ = CheckoutReversed.FromString(event.payload)
+                self._undoes[UUID(reversed_.reversal_id)] = UUID(reversed_.checkout_id)
+        for entry in entries:
+            self._read_entry(entry)
+            self._check_spending(entry, lots[entry.member_id])
+            self._check_reversal(entry)
+
+    def _read_entry(self, entry: Entry) -> None:
+        member = entry.member_id
+        for posting in entry.postings:
+            asset, house = str(posting.asset), str(posting.house)
+            self.balances[member, asset] += posting.amount
+            self.houses[asset, house] -= posting.amount
+            assert self.balances[member, asset] == posting.balance_after >= 0
+            if posting.lot_number is not None:
+                self.in_lots[member, posting.lot_number] += posting.amount
+                assert self.in_lots[member, posting.lot_number] >= 0, "a lot below zero"
+            if house == "DEBT":
+                self.debts[member] += posting.amount
+        assert entry.version <= self.versions[member], "an entry that no event tells of"
+
+    def _check_spending(self, entry: Entry, lots: Sequence[LotRow]) -> None:
+        """What was spent came from no lot that was over, and nothing was left before the last."""
+        by_number = {lot.number: lot for lot in lots}
+        for asset in {str(posting.asset) for posting in entry.postings}:
+            numbers = {
+                posting.lot_number
+                for posting in entry.postings
+                if posting.asset == asset and posting.amount < 0 and posting.house in SPENT
+            }
+            spent = [by_number[number] for number in numbers if number is not None]
+            assert all((lot.expires_at or FOREVER) > entry.posted_at for lot in spent), "over"
+            put = {posting.lot_number for posting in entry.postings if posting.amount > 0}
+            last = max((_order(lot) for lot in spent), default=None)
+            left = [
+                lot
+                for lot in lots
+                if last is not None
+                and lot.asset == asset
+                and _order(lot) < last
+                and lot.number not in put  # earned by this very purchase
+                and self.in_lots[entry.member_id, lot.number] > 0
+            ]
+            assert not left, f"{left} were open while later ones were spent"
+
+    def _check_reversal(self, entry: Entry) -> None:
+        """What a reversal restores lies in the lots it was spent from, to the last point."""
+        moved: Counter[int | None] = Counter()
+        for posting in entry.postings:
+            if posting.house in SPENT:
+                moved[posting.lot_number] += posting.amount
+        if entry.kind == "CHECKOUT":
+            self._spent[entry.reference_id or entry.member_id] = moved
+        elif entry.kind == "REVERSAL":
+            assert entry.reference_id is not None
+            spent = self._spent[self._undoes[entry.reference_id]]
+            spent.update(moved)
+            assert not any(spent.values()), "restored to other lots, or not wholly"
+
+    def check_member(self, member_id: UUID, row: MemberRow, lots: Sequence[LotRow]) -> None:
+        """Stored balances = own postings = open lots; nothing negative; debt as posted."""
+        open_lots = dict.fromkeys(("POINTS", "CASH", "BONUS"), 0)
+        for lot in lots:
+            assert 0 <= lot.remaining <= lot.amount
+            assert lot.remaining == self.in_lots[member_id, lot.number]
+            open_lots[lot.asset] += lot.remaining
+        stored = {"POINTS": row.points, "CASH": row.cash, "BONUS": row.bonus}
+        assert stored == open_lots
+        assert stored == {asset: self.balances[member_id, asset] for asset in stored}
+        assert row.points_debt == self.debts[member_id] >= 0
+        assert row.version == self.versions[member_id]
+
+    def check_houses(self, members: Iterable[MemberRow]) -> None:
+        """For each asset: stored balances of all members + house totals = 0."""
+        totals: dict[str, int] = defaultdict(int)
+        for row in members:
+            totals["POINTS"] += row.points
+            totals["CASH"] += row.cash
+            totals["BONUS"] += row.bonus
+        for (asset, _), total in self.houses.items():
+            totals[asset] += total
+        assert not any(totals.values()), totals
+
+
+def _order(lot: LotRow) -> tuple[Any, ...]:
+    return (lot.expires_at or FOREVER, lot.earned_at, lot.number)

@@ -1,0 +1,144 @@
+"""Buying: points and stored value pay, money and principal earn; and settling a doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import floor
+from typing import TYPE_CHECKING
+
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1 import programme_pb2
+from huitouke.points.v1.purchase_pb2 import Purchase
+
+from tests.model.arithmetic import months_end
+from tests.model.earning import earned
+from tests.model.guests import BONUS, CASH, POINTS, Facts, Lot, Refused
+
+if TYPE_CHECKING:
+    from tests.model.ledger import Ledger
+
+
+@dataclass
+class Checkout:
+    """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed."""
+
+    member_id: str
+    cancelled_at: datetime | None = None
+    answer: Facts = field(default_factory=dict)
+    spent: list[tuple[Lot, int]] = field(default_factory=list)
+    earned: int = 0
+    lot: Lot | None = None
+    reversed: bool = False
+
+
+def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
+    purchase, now = request.purchase, ledger.now
+    known = ledger.checkouts.get(request.checkout_id)
+    if known:
+        fenced = known.cancelled_at and known.member_id == purchase.member_id
+        raise Refused("CHECKOUT_CANCELLED" if fenced else "CHECKOUT_EXISTS")
+    bought = purchase.occurred_at.ToDatetime(tzinfo=UTC)
+    too_old = bought < now - timedelta(days=400) and not purchase.HasField("stay")
+    if bought > now + timedelta(minutes=5) or too_old:
+        raise Refused("OCCURRED_AT_OUT_OF_RANGE")
+    programme = ledger.programme_at(bought)
+    if purchase.currency != "CNY":
+        raise Refused("CURRENCY_MISMATCH")
+    guest = ledger.guest(purchase.member_id)
+    bill = sum(line.amount_minor for line in purchase.lines)
+    stored = purchase.pay_stored_value_minor
+    value = _worth(purchase, programme.redemption, bill)
+    if purchase.redeem_points > guest.usable(POINTS, now):
+        raise Refused("INSUFFICIENT_POINTS")
+    cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
+    if stored > cash + bonus:
+        raise Refused("INSUFFICIENT_STORED_VALUE")
+    from_bonus = gift_part(stored, cash, bonus, programme.stored_value.spend_order)
+
+    guest.expire(now)
+    by_rule = earned(programme, purchase, value + from_bonus)
+    checkout = Checkout(purchase.member_id)
+    for asset, amount in (
+        (POINTS, purchase.redeem_points),
+        (CASH, stored - from_bonus),
+        (BONUS, from_bonus),
+    ):
+        checkout.spent += guest.take(asset, amount)
+    checkout.earned = sum(facts["points"] for facts in by_rule)
+    collected = min(checkout.earned, guest.debt)
+    if checkout.earned:
+        when = min(bought, now)
+        ends = _points_end(when, now, programme, purchase.place.time_zone)
+        checkout.lot = guest.put(POINTS, checkout.earned, when, ends)
+        checkout.lot.left -= collected
+        guest.debt -= collected
+    posted = {
+        "points_redeemed": purchase.redeem_points,
+        "points_value_minor": value,
+        "cash_paid_minor": stored - from_bonus,
+        "bonus_paid_minor": from_bonus,
+        "to_pay_minor": bill - value - stored,
+        "points_earned": checkout.earned,
+        "debt_collected": collected,
+        "earned_by": by_rule,
+        "programme_version": programme.version,
+    }
+    checkout.answer = {"checkout_id": request.checkout_id, "posted_at": now, "posted": posted}
+    ledger.checkouts[request.checkout_id] = checkout
+    guest.tell(now, "CheckoutPosted", {"bill_minor": bill, "currency": "CNY", **checkout.answer})
+    return checkout.answer
+
+
+def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) -> int:
+    """What the points are worth in fen, if they may be redeemed at all."""
+    points = purchase.redeem_points
+    value = Fraction(points * 100, redemption.points_per_unit)
+    if value.denominator > 1:
+        raise Refused("INVALID_FIELD")
+    if value + purchase.pay_stored_value_minor > bill:
+        raise Refused("TENDER_EXCEEDS_BILL")
+    if points:
+        if points < redemption.minimum_points:
+            raise Refused("REDEMPTION_SHARE")
+        shares = {each.category: each.share_basis_points for each in redemption.maximum_shares}
+        allowed = 0
+        for category in {line.category for line in purchase.lines}:
+            amount = sum(line.amount_minor for line in purchase.lines if line.category == category)
+            allowed += floor(Fraction(amount * shares.get(category, 10_000), 10_000))
+        if value > allowed:
+            raise Refused("REDEMPTION_SHARE")
+    return int(value)
+
+
+def gift_part(amount: int, cash: int, bonus: int, spend_order: int) -> int:
+    """What of a payment comes out of BONUS; the rest is CASH."""
+    if not amount:
+        return 0
+    if spend_order == programme_pb2.SPEND_ORDER_CASH_FIRST:
+        return max(0, amount - cash)
+    if spend_order == programme_pb2.SPEND_ORDER_BONUS_FIRST:
+        return min(amount, bonus)
+    return floor(Fraction(amount * bonus, cash + bonus))
+
+
+def _points_end(
+    when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
+) -> datetime | None:
+    """N months after earning, at the month's end; never before the end of the month after now's."""
+    months = programme.points_expire_after_months
+    return max(months_end(when, months, zone), months_end(now, 1, zone)) if months else None
+
+
+def cancel(ledger: Ledger, request: pb.CancelPostRequest) -> Facts:
+    known = ledger.checkouts.get(request.checkout_id)
+    if known is None:
+        ledger.guest(request.member_id).expire(ledger.now)
+        known = Checkout(request.member_id, cancelled_at=ledger.now)
+        ledger.checkouts[request.checkout_id] = known
+    if known.member_id != request.member_id:
+        raise Refused("CHECKOUT_NOT_FOUND")
+    if known.cancelled_at:
+        return {"cancelled": {"cancelled_at": known.cancelled_at}}
+    return {"posted": known.answer}

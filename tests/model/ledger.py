@@ -1,0 +1,92 @@
+"""The whole: guests, ids that are taken for ever, programmes, and requests that are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from google.protobuf.message import Message
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1.programme_pb2 import Programme
+
+from tests.model.checkouts import Checkout, cancel, post
+from tests.model.guests import Facts, Guest, Refused
+from tests.model.reversals import reverse
+from tests.model.top_ups import top_up
+
+OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
+    pb.PostRequest: post,
+    pb.CancelPostRequest: cancel,
+    pb.ReverseRequest: reverse,
+    pb.TopUpRequest: top_up,
+}
+
+
+class Outcome(NamedTuple):
+    """An answer's facts, or a refusal; `replayed` if it was given before."""
+
+    given: Facts | Refused
+    replayed: bool = False
+
+
+@dataclass
+class Ledger:
+    """Every command is done at `now`, which the test moves."""
+
+    now: datetime
+    programmes: list[Programme]
+    guests: dict[str, Guest] = field(default_factory=dict)
+    checkouts: dict[str, Checkout] = field(default_factory=dict)
+    top_ups: set[str] = field(default_factory=set)
+    reversals: set[str] = field(default_factory=set)
+    requests: dict[tuple[str, str], tuple[Message, Facts | Refused]] = field(default_factory=dict)
+
+    def guest(self, member_id: str) -> Guest:
+        return self.guests.setdefault(member_id, Guest(member_id))
+
+    def programme_at(self, instant: datetime) -> Programme:
+        """The last of those that were valid then."""
+        for programme in reversed(self.programmes):
+            if programme.valid_from.ToDatetime(tzinfo=UTC) <= instant:
+                return programme
+        raise Refused("PROGRAMME_NOT_FOUND")
+
+    def settle(self, member_id: str) -> None:
+        """What the job does for guests whom nobody serves."""
+        self.guest(member_id).expire(self.now)
+
+    def answer(self, caller: str, request: Any) -> Outcome:
+        """Do what is asked, once; the same request again gets the same outcome again."""
+        key = caller, request.request_id
+        if key in self.requests:
+            first, given = self.requests[key]
+            differing = _first_difference(first, request)
+            if differing:
+                return Outcome(Refused("REQUEST_ID_REUSED", differing))
+            return Outcome(given, replayed=True)
+        given = self._done(request)
+        self.requests[key] = request, given
+        return Outcome(given)
+
+    def _done(self, request: Message) -> Facts | Refused:
+        try:
+            return OPERATIONS[type(request)](self, request)
+        except Refused as refused:
+            return refused
+
+
+def _first_difference(first: Message, second: Message) -> str:
+    """The field of lowest number that differs, "" if none does."""
+    if type(first) is not type(second):
+        return "request_id"
+    one, other = _fields(first), _fields(second)
+    differing = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    numbers = {name: first.DESCRIPTOR.fields_by_name[name].number for name in differing}
+    return min(differing, key=numbers.__getitem__, default="")
+
+
+def _fields(message: Any) -> Facts:
+    """The fields that are set, by name."""
+    return {each.name: value for each, value in message.ListFields()}

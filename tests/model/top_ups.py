@@ -1,0 +1,46 @@
+"""Selling stored value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huitouke.points.v1 import points_service_pb2 as pb
+
+from tests.model.arithmetic import months_end
+from tests.model.guests import BONUS, CASH, Facts, Refused
+
+if TYPE_CHECKING:
+    from tests.model.ledger import Ledger
+
+
+def top_up(ledger: Ledger, request: pb.TopUpRequest) -> Facts:
+    now, amount = ledger.now, request.amount_minor
+    terms = ledger.programme_at(now).stored_value
+    reached = [tier for tier in terms.top_up_tiers if tier.from_minor <= amount]
+    gift = max(reached, key=lambda tier: tier.from_minor).bonus_minor if reached else 0
+    guest = ledger.guest(request.member_id)
+    if request.top_up_id in ledger.top_ups:
+        raise Refused("TOP_UP_EXISTS")
+    if request.currency != "CNY":
+        raise Refused("CURRENCY_MISMATCH")
+    if amount > terms.top_up_limit_minor:
+        raise Refused("TOP_UP_LIMIT")
+    on_card = guest.usable(CASH, now) + guest.usable(BONUS, now)
+    if on_card + amount + gift > terms.balance_limit_minor:
+        raise Refused("BALANCE_LIMIT")
+
+    guest.expire(now)
+    ledger.top_ups.add(request.top_up_id)
+    guest.put(CASH, amount, now, None)
+    if gift:
+        months = terms.bonus_expires_after_months
+        ends = months_end(now, months, request.place.time_zone) if months else None
+        guest.put(BONUS, gift, now, ends)
+    facts: Facts = {
+        "top_up_id": request.top_up_id,
+        "posted_at": now,
+        "cash_added_minor": amount,
+        "bonus_added_minor": gift,
+    }
+    facts["balances"] = guest.tell(now, "StoredValueToppedUp", facts)
+    return facts

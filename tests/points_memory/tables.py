@@ -1,0 +1,132 @@
+"""Tables in memory, with what PostgreSQL would refuse, and transactions that are all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Connection
+
+from chassis.storage.outbox import OutboxEvent
+from chassis.storage.requests import Key, Remembered, ToRemember
+from services.points.domain.accounts import Member
+from services.points.domain.journal import Entry
+from services.points.domain.lots import Lot, NextExpiry
+from services.points.domain.programme import Programme
+from services.points.domain.records import Checkout, Reversal, TopUp
+
+
+@dataclass
+class Tables:
+    """What is committed. Rows are the domain's values, which nobody changes once they are here."""
+
+    members: dict[UUID, Member] = field(default_factory=dict)
+    lots: dict[UUID, dict[int, Lot]] = field(default_factory=dict)
+    journal: list[Entry] = field(default_factory=list)
+    versions: dict[tuple[UUID, int], Entry] = field(default_factory=dict)
+    checkouts: dict[UUID, Checkout] = field(default_factory=dict)
+    top_ups: dict[UUID, TopUp] = field(default_factory=dict)
+    reversals: dict[UUID, Reversal] = field(default_factory=dict)
+    programmes: list[Programme] = field(default_factory=list)
+    requests: dict[Key, Remembered] = field(default_factory=dict)
+    outbox: list[OutboxEvent] = field(default_factory=list)
+
+    @contextmanager
+    def begin(self) -> Iterator[MemoryTransaction]:
+        """chassis.storage.transactions.Transactions: what is not committed never was."""
+        yield MemoryTransaction(self)
+
+
+@dataclass
+class MemoryTransaction:
+    """One transaction: it reads what is committed, and writes everything at its end.
+
+    Nobody waits for locks, so two transactions at once are like two under READ COMMITTED whose
+    members differ.
+    """
+
+    tables: Tables
+    writes: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def connection(self) -> Connection:
+        """Itself: the repository in memory knows what it is handed."""
+        return cast("Connection", self)
+
+    def remembered(self, keys: Sequence[Key]) -> dict[Key, Remembered]:
+        known = self.tables.requests
+        return {key: known[key] for key in keys if key in known}
+
+    def commit(
+        self,
+        events: Sequence[OutboxEvent],
+        traceparents: Sequence[str],
+        outcomes: Sequence[ToRemember],
+        now: datetime,
+    ) -> None:
+        del traceparents, now  # kept by PostgreSQL, asked for by nobody in the ledger
+        for each in outcomes:
+            key = each.caller, each.request_id
+            if key in self.tables.requests:
+                raise psycopg.errors.UniqueViolation("requests_pkey")
+            row = Remembered(each.fingerprint.method, each.fingerprint.field_macs, each.outcome)
+            self.put(self.tables.requests, key, row)
+        for write in self.writes:
+            write()
+        self.tables.outbox += events
+
+    def put(self, table: dict[Any, Any], key: object, row: object) -> None:
+        """Write a row when the transaction commits."""
+        self.writes.append(lambda: table.__setitem__(key, row))
+
+
+def of(connection: Connection) -> MemoryTransaction:
+    """The transaction behind what the executor handed on."""
+    return cast("MemoryTransaction", connection)
+
+
+def member_row(member: Member) -> Member:
+    """What a member's row keeps: no lots, and of the next BONUS to expire only when it does."""
+    row = copy(member)
+    row.lots = {}
+    row.points, row.cash, row.bonus = (copy(account) for account in member.accounts())
+    for account in row.accounts():
+        account.open_lots = None
+    if row.bonus.next_expiry is not None:
+        ends = row.bonus.next_expiry.expires_at
+        row.bonus.next_expiry = NextExpiry(ends, ends, 0)
+    return row
+
+
+def check_member(member: Member) -> None:
+    """members_nothing_negative, members_next_expiry_whole."""
+    accounts = member.accounts()
+    assert all(account.balance >= 0 for account in accounts), "members_nothing_negative"
+    assert member.points_debt >= 0, "members_nothing_negative"
+    first = member.points.next_expiry
+    assert first is None or 0 < first.remaining <= member.points.balance, "members_next_expiry"
+
+
+def check_lot(lot: Lot) -> None:
+    """lots_within_amount, lots_cash_never_expires."""
+    assert 0 <= lot.remaining <= lot.amount, "lots_within_amount"
+    assert lot.amount > 0, "lots_within_amount"
+    assert lot.expired >= 0, "lots_within_amount"
+    assert lot.asset != "CASH" or lot.expires_at is None, "lots_cash_never_expires"
+
+
+def check_entry(entry: Entry) -> None:
+    """postings_move_something, _balance_not_negative, _move_a_lot, _refer."""
+    for posting in entry.postings:
+        assert posting.amount, "postings_move_something"
+        assert posting.balance_after >= 0, "postings_balance_not_negative"
+        lotless = posting.house in {"DEBT", "ISSUED", "FUNDING"}
+        assert lotless or posting.lot_number is not None, "postings_move_a_lot"
+    if entry.postings:
+        assert entry.kind == "EXPIRY" or entry.reference_id is not None, "postings_refer"
