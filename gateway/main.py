@@ -30,7 +30,8 @@ from gateway.clients.services import CouponClient, MemberClient, PointsClient
 from gateway.converters.administration import AdminCodec
 from gateway.converters.events import encode_event
 from gateway.converters.notes import NoteCodec
-from gateway.converters.receipts import write_receipt, write_refund
+from gateway.converters.receipts import write_receipt
+from gateway.converters.refunding import write_refund
 from gateway.domain.coordinator import Coordinator
 from gateway.domain.deciding import decide
 from gateway.domain.merchants import administer

@@ -146,6 +146,8 @@ def to_draft(bill: Bill) -> checkout_pb2.Receipt:
         currency=bill.purchase.currency,
         tenders=bill.purchase.tenders,
     )
+    if any(line.line_id for line in bill.purchase.lines):
+        draft.line_ids.extend(line.line_id for line in bill.purchase.lines)
     for discount in bill.discounts:
         draft.coupons.add(
             coupon_id=discount.coupon_id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.gateway.v1 import checkout_pb2
 from huitouke.points.v1 import points_service_pb2, purchase_pb2
 
@@ -14,7 +13,6 @@ from gateway.domain.checkouts import (
     Figures,
     Opening,
     Record,
-    RefundOpening,
     RefundRecord,
     RefundState,
 )
@@ -71,27 +69,6 @@ def write_receipt(opening: Opening, posted: Posted) -> tuple[bytes, Figures]:
         points_earned=receipt.points_earned,
     )
     return receipt.SerializeToString(), figures
-
-
-def write_refund(opening: RefundOpening, reversed_: object, rolled_back: object | None) -> bytes:
-    """Return the encoded refund from what the ledger and the coupon service did."""
-    assert isinstance(reversed_, points_service_pb2.ReverseResponse)
-    refund = checkout_pb2.Refund(
-        refund_id=str(opening.refund_id),
-        refunded_at=reversed_.reversed_at,
-        points_restored=reversed_.points_restored,
-        cash_restored_minor=reversed_.cash_restored_minor,
-        bonus_restored_minor=reversed_.bonus_restored_minor,
-        money_minor=opening.money_minor,
-        points_taken_back=reversed_.points_taken_back,
-        debt_recorded=reversed_.debt_recorded,
-        balances=to_balances(reversed_.balances),
-    )
-    if rolled_back is not None:
-        assert isinstance(rolled_back, coupon_service_pb2.RollBackResponse)
-        refund.restored_coupon_ids.extend(rolled_back.restored_coupon_ids)
-        refund.expired_coupon_ids.extend(rolled_back.expired_coupon_ids)
-    return refund.SerializeToString()
 
 
 def to_refund(record: RefundRecord) -> checkout_pb2.Refund:

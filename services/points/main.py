@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
@@ -13,24 +15,30 @@ from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
-from chassis.process import Process, run_roles
+from chassis.process import CUT_SHORT, ByHand, Process, run_roles
 from chassis.roles import migrate_role, relay_role
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, ProtoAnswerCodec
 from chassis.storage.outbox import OutboxEvent
-from chassis.storage.reads import Reads
+from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
+from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
 from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
 from services.points.domain.publishing import Shelf, publish
-from services.points.jobs import ExpiryJob
+from services.points.domain.verification import Looked
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job, Walk
+from services.points.jobs.warning import warning_walk
 from services.points.servicers.points_service import PointsServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
+from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import PointsRepository
 
 SERVICE: Final = "points"
@@ -177,27 +185,73 @@ async def serve(settings: PointsSettings, process: Process) -> None:
     application.close()
 
 
+def walks(settings: PointsSettings) -> list[tuple[Walk, float]]:
+    """Every walk of the work role, with the seconds between two runs of it."""
+    return [
+        (EXPIRING, settings.expiry_interval_seconds),
+        (warning_walk(settings.calendar_time_zone), settings.warning_interval_seconds),
+    ]
+
+
 async def work(settings: PointsSettings, process: Process) -> None:
-    """Expire what is due for idle members, again and again until asked to stop."""
+    """Do what time asks for, walk by walk, again and again until asked to stop."""
     url = settings.database_url.get_secret_value()
     engine = create_engine(
         url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True
     )
+    clock = SystemClock()
     reads = Reads(engine, threads=1)
-    executor = ledger_executor(engine, SystemClock())
+    executor = ledger_executor(engine, clock)
     executor.start()
-    job = ExpiryJob(reads, executor, SystemClock())
     stopping = asyncio.Event()
-    running = asyncio.create_task(job.run(settings.expiry_interval_seconds, stopping))
+    running = [
+        asyncio.create_task(Job(walk, reads, executor, clock).run(seconds, stopping))
+        for walk, seconds in walks(settings)
+    ]
     await asyncio.wait(
-        {running, asyncio.create_task(process.stopping.wait())},
+        {*running, asyncio.create_task(process.stopping.wait())},
         return_when=asyncio.FIRST_COMPLETED,
     )
     stopping.set()
-    await running
+    await asyncio.gather(*running)
     executor.stop()
     reads.close()
     engine.dispose()
+
+
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def verify(settings: PointsSettings, process: Process) -> int:
+    """Recompute every balance, lot, debt and house account from postings and compare.
+
+    Reads one snapshot while the service goes on writing; progress comes on stderr, what differs
+    on stdout: the member, the lot or version, what is stored and what the postings say. Exit code
+    0 when the books balance, 1 when they don't, 130 when it was interrupted.
+    """
+    lines = ProgressLines("verify", "postings")
+    engine = create_engine(
+        settings.database_url.get_secret_value(), application_name="points-verify", pool_size=1
+    )
+
+    def progress(looked: Looked) -> None:
+        if process.stopping.requested():
+            raise InterruptedError
+        lines.say(**asdict(looked))
+
+    try:
+        with engine.connect().execution_options(**SNAPSHOT) as connection:
+            found = recompute(connection, progress)
+    except InterruptedError:
+        sys.stderr.write("verify: interrupted; nothing is known of what was not looked at\n")
+        return CUT_SHORT
+    finally:
+        engine.dispose()
+    lines.say(last=True, **asdict(found.looked))
+    told = [to_json(found)] if process.options.json else to_lines(found)
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    return 0 if found.balanced else 1
 
 
 def main() -> None:
@@ -210,6 +264,7 @@ def main() -> None:
             "relay": relay_role(SERVICE),
             "work": work,
             "migrate": migrate_role(SERVICE, MIGRATIONS),
+            "verify": ByHand(verify, verify_options),
         },
     )
 

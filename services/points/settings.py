@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -27,6 +29,18 @@ class PointsSettings(ServerSettings, DatabaseSettings, RequestKeySettings, Kafka
         ge=1,
         description="Commands that may wait for the writer; more get RESOURCE_EXHAUSTED with a "
         "retry delay, because a caller would not wait that long",
+    )
+    calendar_time_zone: ZoneInfo = Field(
+        ZoneInfo("Asia/Shanghai"),
+        description="IANA time zone whose days warnings are counted in and whose daytime they are "
+        "given in; purchases bring the zone of their own property",
+    )
+    warning_interval_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="Seconds between two looks for members to be warned before value expires; "
+        "warnings change with the day, so an hour is soon enough",
     )
     expiry_interval_seconds: float = Field(
         300.0,

@@ -29,6 +29,7 @@ class Audit:
         self.debts: dict[UUID, int] = defaultdict(int)
         self._spent: dict[UUID, Counter[int | None]] = defaultdict(Counter)
         self._undoes: dict[UUID, UUID] = {}
+        self._whole: dict[UUID, bool] = {}
 
     def read(
         self,
@@ -43,6 +44,7 @@ class Audit:
             if event.kind.endswith(".CheckoutReversed"):
                 reversed_ = CheckoutReversed.FromString(event.payload)
                 self._undoes[UUID(reversed_.reversal_id)] = UUID(reversed_.checkout_id)
+                self._whole[UUID(reversed_.reversal_id)] = reversed_.whole
         for entry in entries:
             self._read_entry(entry)
             self._check_spending(entry, lots[entry.member_id])
@@ -98,7 +100,9 @@ class Audit:
             assert entry.reference_id is not None
             spent = self._spent[self._undoes[entry.reference_id]]
             spent.update(moved)
-            assert not any(spent.values()), "restored to other lots, or not wholly"
+            assert all(left <= 0 for left in spent.values()), "more restored than was spent"
+            if self._whole[entry.reference_id]:
+                assert not any(spent.values()), "reversed wholly, but not restored"
 
     def check_member(self, member_id: UUID, row: MemberRow, lots: Sequence[LotRow]) -> None:
         """Stored balances = own postings = open lots; nothing negative; debt as posted."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from huitouke.points.v1 import events_pb2
 
@@ -14,18 +15,23 @@ from chassis.clock import ManualClock
 from chassis.storage.contracts import Submission
 from chassis.storage.requests import fingerprint
 from services.points.converters.requests import to_command
-from services.points.domain.commands import Command, SettleDue
+from services.points.domain.commands import Command, SettleDue, WarnExpiring
 from services.points.domain.journal import Entry
 from tests.histories.agreement import check_outcome, differences, stored
 from tests.histories.audit import Audit
 from tests.histories.programmes import PROGRAMMES
 from tests.histories.services import MemberRow, Service, Told
-from tests.histories.steps import STEPS, Ask, Dice, Settle, Stage, Wait
+from tests.histories.steps import STEPS, Ask, Dice, Job, Stage, Wait
 from tests.model.ledger import Ledger, Outcome
 
 KEY = b"histories-request-key-32-bytes--"
 START = datetime(2026, 3, 10, 4, tzinfo=UTC)
 GUESTS = 3
+CHORES: Mapping[str, Callable[[UUID], Command]] = {
+    "settle": SettleDue,
+    "warn": lambda member_id: WarnExpiring(member_id, ZoneInfo("Asia/Shanghai")),
+}
+"""What jobs submit, by the name of what the model does then."""
 
 
 class Script(list[tuple[int, int]]):
@@ -70,8 +76,8 @@ class History:
                 self.flush()
                 self.stage.model.now = happening.until
                 self.clock.advance(happening.until - self.clock.now())
-            elif isinstance(happening, Settle):
-                self._settle(happening)
+            elif isinstance(happening, Job):
+                self._work(happening)
             elif happening is not None:
                 self._ask(happening)
             if not with_the_next:
@@ -85,16 +91,12 @@ class History:
         submission = Submission(to_command(request), ask.caller, request.request_id, marks)
         self._batch.append((submission, expected))
 
-    def _settle(self, settle: Settle) -> None:
-        model = self.stage.model
-        told = len(model.guest(settle.member_id).events)
-        model.settle(settle.member_id)
-        facts = {"points": 0, "bonus_minor": 0}
-        for event in model.guest(settle.member_id).events[told:]:
-            facts = {name: event.facts[name] for name in facts}
-        command = SettleDue(UUID(settle.member_id))
-        submission: Submission[Command] = Submission(command, "points", "expire", None)
-        self._batch.append((submission, Outcome(facts)))
+    def _work(self, job: Job) -> None:
+        """A job's answer is nobody's; what it did is seen by its events and in the books."""
+        getattr(self.stage.model, job.chore)(job.member_id)
+        command = CHORES[job.chore](UUID(job.member_id))
+        submission: Submission[Command] = Submission(command, "points", job.chore, None)
+        self._batch.append((submission, Outcome({})))
 
     def flush(self) -> None:
         """Let the service do in one transaction what the model has done, and look at the books."""

@@ -113,6 +113,7 @@ SECOND = pb.Programme(
         bonus_expires_after_months=24,
     ),
     points_expire_after_months=6,
+    clawback=pb.CLAWBACK_REFUSE,
 )
 THIRD = pb.Programme(
     version=4,

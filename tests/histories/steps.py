@@ -65,9 +65,10 @@ class Ask(NamedTuple):
     caller: str = "gateway"
 
 
-class Settle(NamedTuple):
-    """The job comes by a guest."""
+class Job(NamedTuple):
+    """A job comes by a guest; `chore` is what the model calls it."""
 
+    chore: str
     member_id: str
 
 
@@ -77,7 +78,7 @@ class Wait(NamedTuple):
     until: datetime
 
 
-Happening = Ask | Settle | Wait | None
+Happening = Ask | Job | Wait | None
 
 
 @dataclass
@@ -120,12 +121,13 @@ def wait(stage: Stage, dice: Dice) -> Happening:
 
 
 def wait_for_an_end(stage: Stage, dice: Dice) -> Happening:
-    """To the instant at which a lot of a guest is over, or the last microsecond before."""
+    """To the instant at which a lot of a guest is over, the last microsecond before, or days."""
     lots = stage.model.guest(dice.of(stage.member_ids)).lots
     ends = [lot.ends for lot in lots if lot.left and lot.ends and lot.ends > stage.model.now]
     if not ends:
         return None
-    return Wait(min(ends) - dice.of([timedelta(0), timedelta(microseconds=1)]))
+    before = [timedelta(0), timedelta(microseconds=1), *map(timedelta, (7, 30, 3, 29))]
+    return Wait(max(stage.model.now, min(ends) - dice.of(before)))
 
 
 def top_up(stage: Stage, dice: Dice) -> Happening:
@@ -229,15 +231,18 @@ def reverse(stage: Stage, dice: Dice) -> Happening:
     known = stage.one_of_the_last(dice, posted if dice.below(9) else stage.checkouts)
     member_id, checkout_id = known or (stage.member_ids[0], stage.new_id())
     taken = sorted(stage.model.reversals)[-1:] if not dice.below(20) else []
-    return stage.ask(
-        pb.ReverseRequest(
-            request_id=stage.request_id(),
-            member_id=dice.of([member_id] * 15 + [stage.member_ids[0]]),
-            checkout_id=checkout_id,
-            reversal_id=[*taken, stage.new_id()][0],
-            place=dice.of(PLACES),
-        )
+    request = pb.ReverseRequest(
+        request_id=stage.request_id(),
+        member_id=dice.of([member_id] * 15 + [stage.member_ids[0]]),
+        checkout_id=checkout_id,
+        reversal_id=[*taken, stage.new_id()][0],
+        place=dice.of(PLACES),
     )
+    share = dice.of([None, 500, 1, 333, 999, 1100])
+    if share is not None:
+        bill = model[checkout_id].bill if checkout_id in model else 0
+        request.amount_minor = max(1, bill * share // 1000)
+    return stage.ask(request)
 
 
 def cancel(stage: Stage, dice: Dice) -> Happening:
@@ -257,7 +262,11 @@ def cancel(stage: Stage, dice: Dice) -> Happening:
 
 
 def settle(stage: Stage, dice: Dice) -> Happening:
-    return Settle(dice.of(stage.member_ids))
+    return Job("settle", dice.of(stage.member_ids))
+
+
+def warn(stage: Stage, dice: Dice) -> Happening:
+    return Job("warn", dice.of(stage.member_ids))
 
 
 def again(stage: Stage, dice: Dice) -> Happening:
@@ -316,5 +325,6 @@ _WEIGHTS: Final[Sequence[tuple[Step, int]]] = [
     (changed, 2),
     (again_by_another, 1),
     (settle, 2),
+    (warn, 3),
 ]
 STEPS: Final[Sequence[Step]] = [step for step, weight in _WEIGHTS for _ in range(weight)]

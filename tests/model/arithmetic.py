@@ -22,6 +22,23 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     return shares
 
 
+def largest_remainder_further(
+    total: int, weights: Sequence[int], given: Sequence[int]
+) -> list[int]:
+    """The same, fen by fen, where nobody gives back what is given: others wait for theirs."""
+    if not total:
+        return list(given)
+    exact = [Fraction(total * weight, sum(weights)) for weight in weights]
+    shares = [max(has, floor(share)) for has, share in zip(given, exact, strict=True)]
+    places = range(len(shares))
+    while sum(shares) < total:
+        shares[max(places, key=lambda at: exact[at] - shares[at])] += 1
+    while sum(shares) > total:
+        late = [at for at in reversed(places) if shares[at] > given[at]]
+        shares[min(late, key=lambda at: exact[at] - shares[at])] -= 1
+    return shares
+
+
 def months_end(instant: datetime, months: int, zone_name: str) -> datetime:
     """When the month ends, by a property's calendar, that lies `months` after the instant's."""
     day = instant.astimezone(ZoneInfo(zone_name)).date()

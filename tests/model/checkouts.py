@@ -22,15 +22,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class Checkout:
-    """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed."""
+    """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed.
+
+    `paid` are the four parts of its bill: worth of points, CASH, BONUS, money. `back` is what of
+    each reversals gave back so far; `claimed` the earned points they took back, rule by rule.
+    """
 
     member_id: str
     cancelled_at: datetime | None = None
     answer: Facts = field(default_factory=dict)
+    points: int = 0
+    paid: list[int] = field(default_factory=list)
     spent: list[tuple[Lot, int]] = field(default_factory=list)
-    earned: int = 0
+    earned_by: list[Facts] = field(default_factory=list)
     lot: Lot | None = None
+    clawback: int = 0
+    back: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    points_back: int = 0
+    claimed: list[int] = field(default_factory=list)
     reversed: bool = False
+
+    @property
+    def bill(self) -> int:
+        return sum(self.paid)
 
 
 def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
@@ -59,19 +73,22 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
 
     guest.expire(now)
     by_rule = earned(programme, purchase, value + from_bonus)
-    checkout = Checkout(purchase.member_id)
+    checkout = Checkout(purchase.member_id, points=purchase.redeem_points, earned_by=by_rule)
+    checkout.paid = [value, stored - from_bonus, from_bonus, bill - value - stored]
+    checkout.claimed = [0 for _ in by_rule]
+    checkout.clawback = programme.clawback
     for asset, amount in (
         (POINTS, purchase.redeem_points),
         (CASH, stored - from_bonus),
         (BONUS, from_bonus),
     ):
         checkout.spent += guest.take(asset, amount)
-    checkout.earned = sum(facts["points"] for facts in by_rule)
-    collected = min(checkout.earned, guest.debt)
-    if checkout.earned:
+    points = sum(facts["points"] for facts in by_rule)
+    collected = min(points, guest.debt)
+    if points:
         when = min(bought, now)
         ends = _points_end(when, now, programme, purchase.place.time_zone)
-        checkout.lot = guest.put(POINTS, checkout.earned, when, ends)
+        checkout.lot = guest.put(POINTS, points, when, ends)
         checkout.lot.left -= collected
         guest.debt -= collected
     posted = {
@@ -80,7 +97,7 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
         "cash_paid_minor": stored - from_bonus,
         "bonus_paid_minor": from_bonus,
         "to_pay_minor": bill - value - stored,
-        "points_earned": checkout.earned,
+        "points_earned": points,
         "debt_collected": collected,
         "earned_by": by_rule,
         "programme_version": programme.version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 POINTS, CASH, BONUS = "POINTS", "CASH", "BONUS"
@@ -51,6 +51,7 @@ class Guest:
     lots: list[Lot] = field(default_factory=list)
     debt: int = 0
     events: list[Event] = field(default_factory=list)
+    warned: set[tuple[str, date, int]] = field(default_factory=set)
 
     @property
     def version(self) -> int:

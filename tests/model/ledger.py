@@ -15,6 +15,7 @@ from tests.model.checkouts import Checkout, cancel, post
 from tests.model.guests import Facts, Guest, Refused
 from tests.model.reversals import reverse
 from tests.model.top_ups import top_up
+from tests.model.warnings import warn
 
 OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
     pb.PostRequest: post,
@@ -52,6 +53,10 @@ class Ledger:
             if programme.valid_from.ToDatetime(tzinfo=UTC) <= instant:
                 return programme
         raise Refused("PROGRAMME_NOT_FOUND")
+
+    def warn(self, member_id: str) -> None:
+        """What another job does, by the calendar of Shanghai."""
+        warn(self, member_id, "Asia/Shanghai")
 
     def settle(self, member_id: str) -> None:
         """What the job does for guests whom nobody serves."""

@@ -24,18 +24,22 @@ from services.points.domain.commands import (
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, CheckoutState, PostedCheckout, Reversal, TopUp
+from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
 from services.points.storage import repository as real
+from services.points.storage.warnings import KEPT_BEFORE
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
+    check_checkout,
     check_entry,
     check_lot,
     check_member,
+    checkout_row,
     member_row,
     of,
 )
@@ -68,8 +72,9 @@ class MemoryRepository:
         tables, now = of(connection).tables, self._clock.now()
         now = max(now, state.not_before or now)
         _load_known_ids(tables, state, commands)
+        until = real._horizon(commands, now)
         for (member_id, asset), need in real._needs(state, commands, now).items():
-            _load_open_lots(tables, state.members[member_id], asset, need, now)
+            _load_open_lots(tables, state.members[member_id], asset, need, until)
         for member_id, number in real._lots_to_reverse(state, commands):
             _load_lot(tables, state.members[member_id], number)
 
@@ -77,7 +82,8 @@ class MemoryRepository:
         transaction, changes = of(connection), state.changes
         for name, write in _WRITING.items():
             write(transaction, getattr(changes, name))
-        for member_id in {entry.member_id for entry in changes.entries}:
+        changed = {entry.member_id for entry in changes.entries}
+        for member_id in changed | {warned.member_id for warned in changes.warned}:
             member = state.members[member_id]
             check_member(member)
             transaction.put(transaction.tables.members, member_id, member_row(member))
@@ -103,12 +109,14 @@ def _load_known_ids(tables: Tables, books: Books, commands: Sequence[Command]) -
                     loaded.entry, loaded.answer = known.entry, known.answer
         if isinstance(command, ReverseCheckout):
             books.reversal_ids |= {command.reversal_id} & tables.reversals.keys()
+        if isinstance(command, WarnExpiring):
+            books.warned |= tables.warned.get(command.member_id, set())
         if isinstance(command, TopUpStoredValue):
             books.top_up_ids |= {command.top_up_id} & tables.top_ups.keys()
 
 
 def _without_answer(checkout: Checkout) -> Checkout:
-    loaded = copy(checkout)
+    loaded = checkout_row(checkout)
     loaded.entry = loaded.answer = None
     return loaded
 
@@ -171,11 +179,18 @@ def _write_posted(transaction: MemoryTransaction, posted: Sequence[PostedCheckou
 def _write_fenced(transaction: MemoryTransaction, checkouts: Sequence[Checkout]) -> None:
     for checkout in checkouts:
         _write_unique(transaction, transaction.tables.checkouts, checkout.checkout_id)
-        posted = checkout.answer is not None
-        resolved = checkout.state is not CheckoutState.POSTED
-        assert posted == (checkout.state is not CheckoutState.CANCELLED), "checkouts_posted"
-        assert resolved == (checkout.resolved_at is not None), "checkouts_resolved"
-        transaction.put(transaction.tables.checkouts, checkout.checkout_id, copy(checkout))
+        _write_checkout(transaction, checkout)
+
+
+def _write_reversed(transaction: MemoryTransaction, checkouts: Mapping[UUID, Checkout]) -> None:
+    for checkout in checkouts.values():
+        _write_checkout(transaction, checkout)
+
+
+def _write_checkout(transaction: MemoryTransaction, checkout: Checkout) -> None:
+    check_checkout(checkout)
+    row = checkout_row(checkout)
+    transaction.put(transaction.tables.checkouts, checkout.checkout_id, row)
 
 
 def _write_reversals(transaction: MemoryTransaction, reversals: Sequence[Reversal]) -> None:
@@ -183,16 +198,23 @@ def _write_reversals(transaction: MemoryTransaction, reversals: Sequence[Reversa
     for reversal in reversals:
         _write_unique(transaction, tables.reversals, reversal.answer.reversal_id)
         transaction.put(tables.reversals, reversal.answer.reversal_id, reversal)
-        transaction.writes.append(_closing(tables.checkouts, reversal))
 
 
-def _closing(checkouts: dict[UUID, Checkout], reversal: Reversal) -> Callable[[], None]:
-    def close() -> None:
-        row = copy(checkouts[reversal.checkout_id])
-        row.state, row.resolved_at = CheckoutState.REVERSED, reversal.answer.reversed_at
-        checkouts[reversal.checkout_id] = row
+def _write_warned(transaction: MemoryTransaction, warned: Sequence[Warned]) -> None:
+    for each in warned:
+        assert each not in transaction.tables.warned.get(each.member_id, ()), "expiry_warnings_pkey"
+        transaction.writes.append(_telling(transaction.tables.warned, each))
 
-    return close
+
+def _telling(table: dict[UUID, set[Warned]], warned: Warned) -> Callable[[], None]:
+    """Keep what was told, and no more of the days that have passed."""
+
+    def write() -> None:
+        known = table.get(warned.member_id, set())
+        kept = {one for one in known if one.last_day >= warned.last_day - KEPT_BEFORE}
+        table[warned.member_id] = kept | {warned}
+
+    return write
 
 
 def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> None:
@@ -214,7 +236,9 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "posted": _write_posted,
     "fenced": _write_fenced,
     "reversed": _write_reversals,
+    "reversed_checkouts": _write_reversed,
     "top_ups": _write_top_ups,
+    "warned": _write_warned,
 }
 _NOT_WRITTEN: Final = {"lots_before"}
 

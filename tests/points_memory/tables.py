@@ -19,7 +19,7 @@ from services.points.domain.accounts import Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.programme import Programme
-from services.points.domain.records import Checkout, Reversal, TopUp
+from services.points.domain.records import Checkout, CheckoutState, Reversal, TopUp, Warned
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Tables:
     checkouts: dict[UUID, Checkout] = field(default_factory=dict)
     top_ups: dict[UUID, TopUp] = field(default_factory=dict)
     reversals: dict[UUID, Reversal] = field(default_factory=dict)
+    warned: dict[UUID, set[Warned]] = field(default_factory=dict)
     programmes: list[Programme] = field(default_factory=list)
     requests: dict[Key, Remembered] = field(default_factory=dict)
     outbox: list[OutboxEvent] = field(default_factory=list)
@@ -130,3 +131,27 @@ def check_entry(entry: Entry) -> None:
         assert lotless or posting.lot_number is not None, "postings_move_a_lot"
     if entry.postings:
         assert entry.kind == "EXPIRY" or entry.reference_id is not None, "postings_refer"
+
+
+def checkout_row(checkout: Checkout) -> Checkout:
+    """A copy that shares nothing that changes."""
+    row = copy(checkout)
+    row.taken_back = dict(checkout.taken_back)
+    return row
+
+
+def check_checkout(row: Checkout) -> None:
+    """checkouts_posted_or_fenced, _resolved, _returned_within_bill, _reversed_when_all_is."""
+    posted, reversed_ = row.answer is not None, row.state is CheckoutState.REVERSED
+    assert posted == (row.state is not CheckoutState.CANCELLED), "checkouts_posted_or_fenced"
+    resolved = row.state is not CheckoutState.POSTED
+    assert resolved == (row.resolved_at is not None), "checkouts_resolved"
+    if row.answer is None:
+        return
+    done = row.answer.posted
+    paid = (done.points_value_minor, done.cash_paid_minor, done.bonus_paid_minor, done.to_pay_minor)
+    parts = zip(row.returned.parts, paid, strict=True)
+    assert all(0 <= back <= part for back, part in parts), "checkouts_returned_within_bill"
+    if sum(paid):
+        whole = row.returned.parts.amount_minor == sum(paid)
+        assert reversed_ == whole, "checkouts_reversed_when_all_is"

@@ -12,11 +12,15 @@ from huitouke.coupon.v1 import events_pb2 as coupon_events
 from huitouke.member.v1 import events_pb2 as member_events
 from huitouke.notify.v1 import events_pb2 as notify_events
 from huitouke.notify.v1 import message_pb2
+from huitouke.points.v1 import entry_pb2
 from huitouke.points.v1 import events_pb2 as points_events
 
 from chassis.storage.outbox import OutboxEvent
 from services.notify.domain.events import Event, MessageDelivered, MessageFailed, MessageSent
 from services.notify.domain.plans import Fact
+
+CURRENCY: Final = "CNY"
+"""What the ledger keeps stored value in; an event of expiry does not repeat it."""
 
 
 def _enrolled(_event: Any) -> Fact:
@@ -65,6 +69,21 @@ def _reversed(event: Any) -> Fact:
     )
 
 
+def _points_expiring(event: Any) -> Fact:
+    """Points and gift value are one fact; what is none of them is 0, and the text leaves it out."""
+    gift = event.asset == entry_pb2.ASSET_BONUS
+    return Fact(
+        "POINTS_EXPIRING",
+        {
+            "currency": CURRENCY,
+            "points_expiring": 0 if gift else event.amount,
+            "bonus_expiring_minor": event.amount if gift else 0,
+            "expires_at": event.expires_at.seconds,
+            **_balances(event.balances),
+        },
+    )
+
+
 def _coupon_issued(event: Any) -> Fact:
     return Fact(
         "COUPON_ISSUED",
@@ -89,6 +108,7 @@ _READERS: Final[Mapping[str, tuple[Callable[[], Message], Callable[[Any], Fact]]
     "huitouke.points.v1.StoredValueToppedUp": (points_events.StoredValueToppedUp, _topped_up),
     "huitouke.points.v1.CheckoutPosted": (points_events.CheckoutPosted, _posted),
     "huitouke.points.v1.CheckoutReversed": (points_events.CheckoutReversed, _reversed),
+    "huitouke.points.v1.PointsExpiring": (points_events.PointsExpiring, _points_expiring),
     "huitouke.coupon.v1.CouponIssued": (coupon_events.CouponIssued, _coupon_issued),
 }
 

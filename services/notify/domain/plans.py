@@ -28,6 +28,7 @@ PLANS: Mapping[str, tuple[Plan, ...]] = {
     "TOPPED_UP": (Plan("TOP_UP", Channel.SMS),),
     "PAID": (Plan("CHECKOUT", Channel.SMS),),
     "REVERSED": (Plan("REFUND", Channel.SMS),),
+    "POINTS_EXPIRING": (Plan("POINTS_EXPIRING", Channel.SMS),),
     "COUPON_ISSUED": (Plan("COUPON_ISSUED", Channel.SMS),),
 }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import events_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
@@ -18,7 +19,9 @@ from services.points.domain.answers import (
     Posted,
     ReverseAnswer,
     SettleAnswer,
+    TakenBack,
     TopUpAnswer,
+    WarnAnswer,
 )
 
 RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
@@ -45,6 +48,13 @@ def to_balances(balances: Balances) -> purchase_pb2.Balances:
     message = purchase_pb2.Balances()
     _fill_balances(message, balances)
     return message
+
+
+def to_taken_back(taken: Sequence[TakenBack]) -> list[purchase_pb2.TakenBack]:
+    return [
+        purchase_pb2.TakenBack(rule_code=by.rule, points=by.points, funder=TO_FUNDER[by.funder])
+        for by in taken
+    ]
 
 
 def _fill_posted(message: purchase_pb2.Posted, posted: Posted) -> None:
@@ -102,6 +112,12 @@ def _reverse(answer: ReverseAnswer) -> pb.ReverseResponse:
         points_taken_back=answer.points_taken_back,
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
 
 
@@ -119,10 +135,16 @@ def _expire(answer: SettleAnswer) -> events_pb2.ValueExpired:
     return events_pb2.ValueExpired(points=answer.points, bonus_minor=answer.bonus_minor)
 
 
+def _warn(_answer: WarnAnswer) -> Empty:
+    """Only the job asks, and it has the events."""
+    return Empty()
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
     ReverseAnswer: _reverse,
     TopUpAnswer: _top_up,
     SettleAnswer: _expire,
+    WarnAnswer: _warn,
 }

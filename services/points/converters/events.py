@@ -14,13 +14,14 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_balances
-from services.points.converters.values import to_stamp
+from services.points.converters.answers import to_balances, to_taken_back
+from services.points.converters.values import TO_ASSET, to_stamp
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
     CheckoutPosted,
     CheckoutReversed,
     Event,
+    PointsExpiring,
     ProgrammePublished,
     StoredValueToppedUp,
     ValueExpired,
@@ -57,6 +58,10 @@ def _stored_value_topped_up(event: StoredValueToppedUp, _response: Message) -> O
 
 def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
+
+
+def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _expiring(event), event.balances, event.warned_at)
 
 
 def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
@@ -106,6 +111,18 @@ def _expired(event: ValueExpired) -> events_pb2.ValueExpired:
     )
 
 
+def _expiring(event: PointsExpiring) -> events_pb2.PointsExpiring:
+    return events_pb2.PointsExpiring(
+        member_id=str(event.member_id),
+        warned_at=to_stamp(event.warned_at),
+        asset=TO_ASSET[event.asset],
+        amount=event.amount,
+        expires_at=to_stamp(event.expires_at),
+        days=event.days,
+        balances=to_balances(event.balances),
+    )
+
+
 def _topped_up(event: StoredValueToppedUp) -> events_pb2.StoredValueToppedUp:
     answer = event.answer
     return events_pb2.StoredValueToppedUp(
@@ -135,6 +152,12 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
         currency=event.currency,
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
     )
 
 
@@ -157,4 +180,5 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutReversed: _checkout_reversed,
     StoredValueToppedUp: _stored_value_topped_up,
     ValueExpired: _value_expired,
+    PointsExpiring: _points_expiring,
 }

@@ -7,11 +7,13 @@ from huitouke.points.v1 import programme_pb2 as pb
 from services.points.converters.values import (
     CATEGORIES,
     CHANNELS,
+    CLAWBACKS,
     FUNDERS,
     SPEND_ORDERS,
     STACKING_CLASSES,
     TO_CATEGORY,
     TO_CHANNEL,
+    TO_CLAWBACK,
     TO_FUNDER,
     TO_SPEND_ORDER,
     TO_STACKING_CLASS,
@@ -59,6 +61,7 @@ def to_programme(message: pb.Programme) -> Programme:
             terms.bonus_expires_after_months,
         ),
         message.points_expire_after_months,
+        clawback=CLAWBACKS[message.clawback],
     )
 
 
@@ -115,6 +118,7 @@ def from_programme(programme: Programme) -> pb.Programme:
             bonus_expires_after_months=terms.bonus_expires_after_months,
         ),
         points_expire_after_months=programme.points_expire_after_months,
+        clawback=TO_CLAWBACK[programme.clawback],
     )
 
 

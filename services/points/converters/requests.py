@@ -51,6 +51,7 @@ def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
         UUID(request.checkout_id),
         UUID(request.reversal_id),
         to_place(request.place, "place"),
+        request.amount_minor if request.HasField("amount_minor") else None,
     )
 
 

@@ -14,7 +14,7 @@ from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2
 
 from services.points.domain import errors
 from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder
-from services.points.domain.programme import SpendOrder, StackingClass
+from services.points.domain.programme import Clawback, SpendOrder, StackingClass
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -33,6 +33,10 @@ STACKING_CLASSES: Final = {
 SPEND_ORDERS: Final = {
     programme_pb2.SpendOrder.Value(f"SPEND_ORDER_{each}"): each for each in SpendOrder
 }
+CLAWBACKS: Final = {
+    programme_pb2.CLAWBACK_UNSPECIFIED: Clawback.COLLECT,
+    **{programme_pb2.Clawback.Value(f"CLAWBACK_{each}"): each for each in Clawback},
+}
 ENTRY_KINDS: Final = {entry_pb2.EntryKind.Value(f"ENTRY_KIND_{each}"): each for each in EntryKind}
 ASSETS: Final = {entry_pb2.Asset.Value(f"ASSET_{each}"): each for each in Asset}
 
@@ -41,6 +45,7 @@ TO_CHANNEL: Final = {each: number for number, each in CHANNELS.items()}
 TO_FUNDER: Final = {each: number for number, each in FUNDERS.items()}
 TO_STACKING_CLASS: Final = {each: number for number, each in STACKING_CLASSES.items()}
 TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
+TO_CLAWBACK: Final = {each: number for number, each in CLAWBACKS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}
 

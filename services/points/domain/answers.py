@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.accounts import Balances
+from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
 
 
@@ -43,8 +44,20 @@ class CancelAnswer(NamedTuple):
     cancelled_at: datetime | None
 
 
+class TakenBack(NamedTuple):
+    """Points of one rule that a reversal took back, those now owed included."""
+
+    rule: str
+    points: int
+    funder: Funder
+
+
 class ReverseAnswer(NamedTuple):
-    """A reversed checkout; restored amounts include what expired at once."""
+    """A checkout reversed by whole or by part; restored amounts include what expired at once.
+
+    `amount_minor` is the sum of the worth of the points, CASH, BONUS and `money_minor`, which goes
+    back outside the suite. `whole`: nothing of the bill is left to be reversed.
+    """
 
     reversal_id: UUID
     reversed_at: datetime
@@ -54,6 +67,12 @@ class ReverseAnswer(NamedTuple):
     points_taken_back: int
     debt_recorded: int
     balances: Balances
+    amount_minor: int
+    points_value_minor: int
+    money_minor: int
+    left_minor: int
+    whole: bool
+    taken_back_by: tuple[TakenBack, ...]
 
 
 class TopUpAnswer(NamedTuple):
@@ -73,10 +92,16 @@ class SettleAnswer(NamedTuple):
     bonus_minor: int
 
 
+class WarnAnswer(NamedTuple):
+    """How many warnings were given."""
+
+    warnings: int
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer
+Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer | WarnAnswer

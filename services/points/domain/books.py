@@ -10,15 +10,15 @@ from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp
+from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
 
 
 @dataclass(slots=True)
 class Changes:
     """What has to be saved, in the order it came about.
 
-    Members that have an entry have changed; so have the lots in `touched_lots`, by (member id,
-    lot number). A lot in `new_lots` is never touched as well.
+    Members that have an entry or were warned have changed; so have the lots in `touched_lots`, by
+    (member id, lot number). A lot in `new_lots` is never touched as well.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -27,8 +27,10 @@ class Changes:
     posted: list[PostedCheckout] = field(default_factory=list)
     fenced: list[Checkout] = field(default_factory=list)
     reversed: list[Reversal] = field(default_factory=list)
+    reversed_checkouts: dict[UUID, Checkout] = field(default_factory=dict)
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
+    warned: list[Warned] = field(default_factory=list)
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -42,7 +44,8 @@ class Books:
     """Loaded members, checkouts and taken ids, the programme's versions, and the changes.
 
     `members` has every member that a command of the batch names. `checkouts` has each checkout id
-    of the batch that is known. `not_before` is the last posting of any of the members.
+    of the batch that is known, `warned` what members to be warned were told before. `not_before`
+    is the last posting of any of the members.
     """
 
     members: dict[UUID, Member]
@@ -50,6 +53,7 @@ class Books:
     checkouts: dict[UUID, Checkout] = field(default_factory=dict)
     top_up_ids: set[UUID] = field(default_factory=set)
     reversal_ids: set[UUID] = field(default_factory=set)
+    warned: set[Warned] = field(default_factory=set)
     not_before: datetime | None = None
     changes: Changes = field(default_factory=Changes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Place, Purchase
@@ -31,12 +32,13 @@ class CancelPost:
 
 @dataclass(frozen=True, slots=True)
 class ReverseCheckout:
-    """Undo a posted checkout wholly."""
+    """Undo a posted checkout: `amount_minor` of its bill in fen, or None for all that is left."""
 
     member_id: UUID
     checkout_id: UUID
     reversal_id: UUID
     place: Place
+    amount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,15 @@ class SettleDue:
     member_id: UUID
 
 
-Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue
+@dataclass(frozen=True, slots=True)
+class WarnExpiring:
+    """Warn of what expires soon by the calendar of `zone`; the job's command."""
+
+    member_id: UUID
+    zone: ZoneInfo
+
+
+Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue | WarnExpiring
 
 
 @dataclass(frozen=True, slots=True)

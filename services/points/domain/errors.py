@@ -105,6 +105,24 @@ def already_reversed(checkout_id: UUID) -> Refusal:
     )
 
 
+def reversal_exceeds_checkout(left_minor: int) -> Refusal:
+    return _rule(
+        "REVERSAL_EXCEEDS_CHECKOUT",
+        f"amount_minor: only {left_minor} of the bill is left to be reversed; "
+        "leave the amount out to reverse all of it",
+        left_minor=left_minor,
+    )
+
+
+def earned_points_spent(missing_points: int) -> Refusal:
+    return _rule(
+        "EARNED_POINTS_SPENT",
+        f"{missing_points} of the points earned by it are spent, and the programme lets nobody "
+        "owe points; earn them first or reverse less",
+        missing_points=missing_points,
+    )
+
+
 def programme_not_found(what: str) -> Refusal:
     return Refusal(Category.NOT_FOUND, "PROGRAMME_NOT_FOUND", f"no programme {what}")
 

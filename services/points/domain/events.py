@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.assets import Asset
 from services.points.domain.purchases import Place
 
 
@@ -22,7 +23,7 @@ class CheckoutPosted(NamedTuple):
 
 
 class CheckoutReversed(NamedTuple):
-    """A posted purchase was undone."""
+    """A posted purchase was undone, by whole or by part."""
 
     member_id: UUID
     checkout_id: UUID
@@ -50,6 +51,18 @@ class ValueExpired(NamedTuple):
     balances: Balances
 
 
+class PointsExpiring(NamedTuple):
+    """A member is warned: `amount` of an asset expires soon; which warning it is, by its `days`."""
+
+    member_id: UUID
+    warned_at: datetime
+    asset: Asset
+    amount: int
+    expires_at: datetime
+    days: int
+    balances: Balances
+
+
 class ProgrammePublished(NamedTuple):
     """A new programme version exists."""
 
@@ -57,4 +70,4 @@ class ProgrammePublished(NamedTuple):
     valid_from: datetime
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired
+Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | PointsExpiring

@@ -19,11 +19,13 @@ from services.points.domain.commands import (
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
 from services.points.domain.reversals import reverse
 from services.points.domain.top_ups import top_up
+from services.points.domain.warnings import warn
 
 
 def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Event]:
@@ -54,4 +56,5 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     ReverseCheckout: reverse,
     TopUpStoredValue: top_up,
     SettleDue: settle,
+    WarnExpiring: warn,
 }

@@ -32,6 +32,13 @@ class SpendOrder(StrEnum):
     BONUS_FIRST = "BONUS_FIRST"
 
 
+class Clawback(StrEnum):
+    """What a reversal does where earned points are spent: COLLECT them later, or REFUSE."""
+
+    COLLECT = "COLLECT"
+    REFUSE = "REFUSE"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A conjunction; an empty part asks nothing.
@@ -151,6 +158,7 @@ class Programme:
     redemption: Redemption
     stored_value: StoredValueTerms
     points_expire_after_months: int
+    clawback: Clawback = Clawback.COLLECT
 
     @cached_property
     def rules(self) -> RuleBook:

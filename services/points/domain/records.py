@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.assets import Asset
 from services.points.domain.journal import Entry
+from services.points.domain.parts import NOTHING, Returned
 from services.points.domain.purchases import Place
+
+
+class Warned(NamedTuple):
+    """A warning that was given: to whom, of which asset's last day, and which of the warnings."""
+
+    member_id: UUID
+    asset: Asset
+    last_day: date
+    days: int
 
 
 class CheckoutState(StrEnum):
@@ -27,7 +38,8 @@ class Checkout:
 
     A posted one has the `entry` and the `answer` it was posted with; where it was loaded for a
     command that needs neither they are None, as they are for one that was fenced off.
-    `resolved_at` is when it was cancelled or reversed.
+    `resolved_at` is when it was cancelled or reversed wholly. `returned` is what reversals have
+    given back so far, `taken_back` the earned points they took back or made a debt, by rule.
     """
 
     checkout_id: UUID
@@ -36,6 +48,8 @@ class Checkout:
     entry: Entry | None = None
     answer: PostAnswer | None = None
     resolved_at: datetime | None = None
+    returned: Returned = NOTHING
+    taken_back: dict[str, int] = field(default_factory=dict)
 
 
 class PostedCheckout(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from chassis.storage.requests import fingerprint
 from services.points.converters.answers import to_balances, to_posted
 from services.points.converters.pages import Page, from_token, to_token
 from services.points.converters.programmes import from_programme
-from services.points.converters.reports import to_entries, to_verification
+from services.points.converters.reports import to_entries
 from services.points.converters.requests import (
     WriteRequest,
     to_command,
@@ -29,6 +30,7 @@ from services.points.converters.requests import (
     to_quote,
 )
 from services.points.converters.values import to_instant
+from services.points.converters.verification import to_verification
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer
 from services.points.domain.books import Books
@@ -38,6 +40,8 @@ from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
 from services.points.storage import queries
 from services.points.storage.programmes import read_newer
+from services.points.storage.reports.ranges import stop_at
+from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import read_books
 
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 200
@@ -118,16 +122,17 @@ class PointsServicer(PointsServiceServicer):
         self, request: pb.ListEntriesRequest, context: Any
     ) -> pb.ListEntriesResponse:
         member_id = UUID(request.member_id)
+        since = to_instant(request.since, "since") if request.HasField("since") else None
         until = to_instant(request.until, "until") if request.HasField("until") else None
-        bound = request.until.ToNanoseconds() if until else None
-        page = from_token(request.page_token, member_id, bound, self._key)
+        query = Page(member_id, since, until)
+        page = from_token(request.page_token, query, self._key)
         size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
         entries = await self._reads.run(
-            queries.statement, member_id, page.before or NEWEST, until, size + 1
+            queries.statement, member_id, page.before or NEWEST, since, until, size + 1
         )
         response = pb.ListEntriesResponse(entries=to_entries(entries[:size]))
         if len(entries) > size:
-            following = Page(member_id, bound, entries[size - 1].version)
+            following = replace(query, before=entries[size - 1].version)
             response.next_page_token = to_token(following, self._key)
         return response
 
@@ -138,7 +143,8 @@ class PointsServicer(PointsServiceServicer):
         return pb.GetProgrammeResponse(programme=from_programme(programme))
 
     async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Any) -> Any:
-        return to_verification(await self._reports.run_snapshot(queries.verify))
+        in_time = stop_at(current_call().deadline_monotonic)
+        return to_verification(await self._reports.run_snapshot(recompute, lambda _: in_time()))
 
     async def _write(self, request: WriteRequest) -> Message:
         done = await self._executor.execute(self._submission(request, current_call()))

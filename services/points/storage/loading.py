@@ -19,7 +19,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.records import Checkout, CheckoutState
-from services.points.storage import tables
+from services.points.storage import reversals, tables
 
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
@@ -45,6 +45,7 @@ _CHECKOUT_COLUMNS = (
     "points_debt_after",
     "next_expiring_points_after",
     "next_expiry_after",
+    *reversals.CHECKOUT_COLUMNS,
 )
 _POSTING_COLUMNS = (
     "member_id",
@@ -99,13 +100,21 @@ def checkouts(
     keys = {"checkout_id": ("uuid", sorted(set(ids)))}
     rows = sets.select_by_keys(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
     found = {
-        row[0]: Checkout(row[0], row[1], CheckoutState(row[2]), resolved_at=row[5]) for row in rows
+        row[0]: Checkout(
+            row[0],
+            row[1],
+            CheckoutState(row[2]),
+            resolved_at=row[5],
+            returned=reversals.returned(row[15:]),
+        )
+        for row in rows
     }
     posted = [row for row in rows if row[0] in answered and row[3] is not None]
     entries = _entries(connection, posted)
     for row in posted:
         checkout, entry = found[row[0]], entries[row[1], row[3]]
         checkout.entry, checkout.answer = entry, _post_answer(row, entry)
+    reversals.load_taken_back(connection, found.values())
     return found
 
 

@@ -15,6 +15,7 @@ from chassis.storage import sets
 from services.points.domain.assets import Category, Channel, Funder
 from services.points.domain.commands import PublishProgramme
 from services.points.domain.programme import (
+    Clawback,
     Condition,
     EarningRule,
     Programme,
@@ -103,6 +104,7 @@ def to_document(programme: Programme) -> dict[str, object]:
             "bonus_expires_after_months": terms.bonus_expires_after_months,
         },
         "points_expire_after_months": programme.points_expire_after_months,
+        "clawback": programme.clawback,
     }
 
 
@@ -126,6 +128,7 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
             terms["bonus_expires_after_months"],
         ),
         content["points_expire_after_months"],
+        clawback=Clawback(content.get("clawback", Clawback.COLLECT)),
     )
 
 

@@ -20,9 +20,11 @@ from services.points.domain.commands import (
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.programme import Programmes
-from services.points.storage import loading, programmes, saving
+from services.points.domain.warnings import horizons
+from services.points.storage import loading, programmes, saving, warnings
 
 EVERYTHING = 2**62
 """A need that only loading every open lot covers."""
@@ -65,6 +67,7 @@ class PointsRepository:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
         changes = state.changes
         changed = dict.fromkeys(entry.member_id for entry in changes.entries)
+        changed |= dict.fromkeys(warned.member_id for warned in changes.warned)
         try:
             with sets.pipelined(connection):
                 saving.insert_postings(connection, changes.entries)
@@ -73,7 +76,9 @@ class PointsRepository:
                 saving.insert_posted(connection, changes.posted)
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
+                saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
+                warnings.insert_warned(connection, changes.warned)
                 saving.update_members(connection, [state.members[each] for each in changed])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
@@ -92,7 +97,8 @@ def load_books(
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
     needs = _needs(books, commands, now)
-    loading.open_lots(connection, books.members, needs, now)
+    loading.open_lots(connection, books.members, needs, _horizon(commands, now))
+    _load_warned(connection, books, commands)
     loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
 
 
@@ -108,6 +114,18 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     books = Books(members, known, not_before=_last_posting(members))
     load_books(connection, books, [command], now)
     return books
+
+
+def _horizon(commands: Sequence[Command], now: datetime) -> datetime:
+    """Until which expiry lots are loaded in any case: those due, or those to be warned of."""
+    zones = {each.zone for each in commands if isinstance(each, WarnExpiring)}
+    return max([now, *(max(horizons(now, zone).values()) for zone in zones)])
+
+
+def _load_warned(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
+    members = [each.member_id for each in commands if isinstance(each, WarnExpiring)]
+    if members:
+        books.warned = warnings.told(connection, members)
 
 
 def _last_posting(members: dict[UUID, Member]) -> datetime | None:
@@ -148,6 +166,9 @@ def _needs(
         elif isinstance(command, ReverseCheckout):
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
+            add(command.member_id, Asset.BONUS, 0)
+        elif isinstance(command, WarnExpiring):
+            add(command.member_id, Asset.POINTS, 0)
             add(command.member_id, Asset.BONUS, 0)
     for member in books.members.values():
         for account in (member.points, member.bonus):

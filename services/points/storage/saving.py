@@ -155,7 +155,6 @@ def insert_fences(connection: Connection, fenced: Sequence[Checkout]) -> None:
 
 
 def insert_reversals(connection: Connection, reversals: Sequence[Reversal]) -> None:
-    """Save reversals and close their checkouts, which are in the table by now."""
     rows = [
         (
             reversal.answer.reversal_id,
@@ -164,23 +163,39 @@ def insert_reversals(connection: Connection, reversals: Sequence[Reversal]) -> N
             reversal.version,
             reversal.answer.reversed_at,
             *_place(reversal.place),
+            reversal.answer.amount_minor,
+            reversal.answer.points_value_minor,
             reversal.answer.points_restored,
             reversal.answer.cash_restored_minor,
             reversal.answer.bonus_restored_minor,
+            reversal.answer.money_minor,
             reversal.answer.points_taken_back,
             reversal.answer.debt_recorded,
         )
         for reversal in reversals
     ]
     sets.insert_columns(connection, "reversals", _columns(tables.REVERSALS, rows))
+
+
+def update_reversed(connection: Connection, checkouts: Mapping[UUID, Checkout]) -> None:
+    """Save what reversals have left of their checkouts, which are in the table by now."""
+    rows = [(each.state, each.resolved_at, *_returned(each)) for each in checkouts.values()]
     sets.update_from_columns(
         connection,
         "checkouts",
-        keys={"checkout_id": ("uuid", [reversal.checkout_id for reversal in reversals])},
-        values={
-            "state": ("checkout_state", [CheckoutState.REVERSED] * len(reversals)),
-            "resolved_at": ("timestamptz", [each.answer.reversed_at for each in reversals]),
-        },
+        keys={"checkout_id": ("uuid", list(checkouts))},
+        values=_columns(tables.REVERSED_CHECKOUTS, rows),
+    )
+
+
+def _returned(checkout: Checkout) -> Sequence[object]:
+    parts, points = checkout.returned
+    return (
+        parts.amount_minor,
+        points,
+        parts.points_value_minor,
+        parts.cash_minor,
+        parts.bonus_minor,
     )
 
 

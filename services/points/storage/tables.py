@@ -81,6 +81,18 @@ CHECKOUTS: TableColumns = {
     "next_expiring_points_after": "bigint",
     "next_expiry_after": "timestamptz",
 }
+RETURNED: TableColumns = {
+    "reversed_minor": "bigint",
+    "points_restored": "bigint",
+    "points_value_restored_minor": "bigint",
+    "cash_restored_minor": "bigint",
+    "bonus_restored_minor": "bigint",
+}
+REVERSED_CHECKOUTS: TableColumns = {
+    "state": "checkout_state",
+    "resolved_at": "timestamptz",
+    **RETURNED,
+}
 FENCES: TableColumns = {
     "checkout_id": "uuid",
     "member_id": "uuid",
@@ -95,9 +107,12 @@ REVERSALS: TableColumns = {
     "version": "bigint",
     "reversed_at": "timestamptz",
     **PLACE,
+    "amount_minor": "bigint",
+    "points_value_minor": "bigint",
     "points_restored": "bigint",
     "cash_restored_minor": "bigint",
     "bonus_restored_minor": "bigint",
+    "money_minor": "bigint",
     "points_taken_back": "bigint",
     "debt_recorded": "bigint",
 }
@@ -113,6 +128,13 @@ TOP_UPS: TableColumns = {
     "bonus_minor": "bigint",
     "cash_lot_number": "integer",
     "bonus_lot_number": "integer",
+}
+
+EXPIRY_WARNINGS: TableColumns = {
+    "member_id": "uuid",
+    "asset": "asset",
+    "last_day": "date",
+    "days": "smallint",
 }
 
 PROGRAMMES: TableColumns = {

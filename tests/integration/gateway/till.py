@@ -155,9 +155,23 @@ class Till:
         request = partner_service_pb2.CancelCheckoutRequest(checkout_request_id=request_id)
         return self.call("CancelCheckout", request).response.checkout
 
-    def refund(self, checkout_id: str, request_id: str = "") -> Answer:
+    def refund(
+        self,
+        checkout_id: str,
+        request_id: str = "",
+        *,
+        amount_minor: int | None = None,
+        lines: Sequence[tuple[str, int | None]] = (),
+    ) -> Answer:
+        """Refund all that is left, or an amount, or lines with what of each (None for all)."""
         request = partner_service_pb2.RefundCheckoutRequest(
-            request_id=request_id or new_request_id(), checkout_id=checkout_id
+            request_id=request_id or new_request_id(),
+            checkout_id=checkout_id,
+            amount_minor=amount_minor,
+            lines=[
+                partner_service_pb2.RefundLine(line_id=line_id, amount_minor=amount)
+                for line_id, amount in lines
+            ],
         )
         return self.call("RefundCheckout", request)
 

@@ -80,7 +80,10 @@ def cancel(member_id: UUID, checkout_id: UUID | str) -> pb.CancelPostRequest:
 
 
 def reverse(
-    member_id: UUID, checkout_id: UUID | str, reversal_id: UUID | None = None
+    member_id: UUID,
+    checkout_id: UUID | str,
+    reversal_id: UUID | None = None,
+    amount: int | None = None,
 ) -> pb.ReverseRequest:
     return pb.ReverseRequest(
         request_id=request_id(),
@@ -88,4 +91,5 @@ def reverse(
         checkout_id=str(checkout_id),
         reversal_id=str(reversal_id or uuid4()),
         place=PLACE,
+        amount_minor=amount,
     )

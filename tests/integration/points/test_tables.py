@@ -11,10 +11,11 @@ WRITTEN = {
     "members": tables.MEMBERS,
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.FENCES},
+    "checkouts": {**tables.CHECKOUTS, **tables.FENCES, **tables.RETURNED},
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
+    "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

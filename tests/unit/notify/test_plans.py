@@ -16,7 +16,7 @@ def test_an_enrolment_asks_for_a_welcome_by_sms_and_by_e_mail() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["TOPPED_UP", "REVERSED", "COUPON_ISSUED"])
+@pytest.mark.parametrize("kind", ["TOPPED_UP", "REVERSED", "COUPON_ISSUED", "POINTS_EXPIRING"])
 def test_each_of_these_facts_asks_for_one_sms(kind: str) -> None:
     (plan,) = plans_for(Fact(kind, {}))
     assert plan.channel is Channel.SMS

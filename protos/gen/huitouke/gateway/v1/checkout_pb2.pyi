@@ -301,6 +301,7 @@ class Receipt(_message.Message):
     EARNED_LINES_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    LINE_IDS_FIELD_NUMBER: _builtins.int
     gross_minor: _builtins.int
     """The bill, minor units."""
     coupons_minor: _builtins.int
@@ -335,6 +336,10 @@ class Receipt(_message.Message):
     def balances(self) -> Global___MemberBalances:
         """Balances after."""
 
+    @_builtins.property
+    def line_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Line ids as the till named them, in the bill's order; none where it named none."""
+
     def __init__(
         self,
         *,
@@ -351,10 +356,11 @@ class Receipt(_message.Message):
         earned_lines: _abc.Iterable[Global___EarnedLine] | None = ...,
         balances: Global___MemberBalances | None = ...,
         currency: _builtins.str = ...,
+        line_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "line_ids", b"line_ids", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -539,6 +545,12 @@ class Refund(_message.Message):
     RESTORED_COUPON_IDS_FIELD_NUMBER: _builtins.int
     EXPIRED_COUPON_IDS_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    COUPONS_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Refund id (UUIDv7)."""
     points_restored: _builtins.int
@@ -553,6 +565,16 @@ class Refund(_message.Message):
     """Earned points taken back."""
     debt_recorded: _builtins.int
     """Earned points that were spent already and are owed now."""
+    amount_minor: _builtins.int
+    """How much of the bill after coupons was refunded, minor units: worth of points, principal, gift and money together."""
+    coupons_minor: _builtins.int
+    """What coupons had taken off of that part of the bill, minor units; nothing of it goes back, the last refund brings the coupons."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill after coupons to be refunded, minor units."""
+    whole: _builtins.bool
+    """True when nothing is left: the checkout is refunded wholly now."""
     @_builtins.property
     def refunded_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -569,6 +591,10 @@ class Refund(_message.Message):
     def balances(self) -> Global___MemberBalances:
         """Balances after."""
 
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefundedLine]:
+        """The lines taken back, where the refund was by line."""
+
     def __init__(
         self,
         *,
@@ -583,11 +609,47 @@ class Refund(_message.Message):
         restored_coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
         expired_coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
         balances: Global___MemberBalances | None = ...,
+        amount_minor: _builtins.int = ...,
+        coupons_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        lines: _abc.Iterable[Global___RefundedLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "refunded_at", b"refunded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "expired_coupon_ids", b"expired_coupon_ids", "money_minor", b"money_minor", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "restored_coupon_ids", b"restored_coupon_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "coupons_minor", b"coupons_minor", "debt_recorded", b"debt_recorded", "expired_coupon_ids", b"expired_coupon_ids", "left_minor", b"left_minor", "lines", b"lines", "money_minor", b"money_minor", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "restored_coupon_ids", b"restored_coupon_ids", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Refund: _TypeAlias = Refund  # noqa: Y015
+
+@_typing.final
+class RefundedLine(_message.Message):
+    """RefundedLine is what one refund took back of one line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    GROSS_MINOR_FIELD_NUMBER: _builtins.int
+    NET_MINOR_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    """Line id, or its number from 1."""
+    gross_minor: _builtins.int
+    """Of what the line cost before coupons, minor units."""
+    net_minor: _builtins.int
+    """Of that, what was left after coupons and is refunded, minor units."""
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        gross_minor: _builtins.int = ...,
+        net_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gross_minor", b"gross_minor", "line_id", b"line_id", "net_minor", b"net_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundedLine: _TypeAlias = RefundedLine  # noqa: Y015

@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is not one of this service, or belongs to another query."""
     ERROR_REASON_CODE_TAKEN: _ErrorReason.ValueType  # 42
     """The code (merchant, outlet) is taken."""
+    ERROR_REASON_REFUND_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 43
+    """The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
+    ERROR_REASON_REFUND_EXCEEDS_LINE: _ErrorReason.ValueType  # 44
+    """The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
     ERROR_REASON_INSUFFICIENT_POINTS: _ErrorReason.ValueType  # 50
     """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
     ERROR_REASON_INSUFFICIENT_STORED_VALUE: _ErrorReason.ValueType  # 51
@@ -108,6 +112,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From the ledger: `occurred_at` is in the future or too far back."""
     ERROR_REASON_PROGRAMME_NOT_FOUND: _ErrorReason.ValueType  # 58
     """From the ledger: no programme is valid at that time."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 59
+    """From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
     ERROR_REASON_CAMPAIGN_NOT_FOUND: _ErrorReason.ValueType  # 70
     """From coupons: no such campaign."""
     ERROR_REASON_CAMPAIGN_NOT_VALID: _ErrorReason.ValueType  # 71
@@ -210,6 +216,10 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 41
 """The page token is not one of this service, or belongs to another query."""
 ERROR_REASON_CODE_TAKEN: ErrorReason.ValueType  # 42
 """The code (merchant, outlet) is taken."""
+ERROR_REASON_REFUND_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 43
+"""The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
+ERROR_REASON_REFUND_EXCEEDS_LINE: ErrorReason.ValueType  # 44
+"""The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
 ERROR_REASON_INSUFFICIENT_POINTS: ErrorReason.ValueType  # 50
 """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
 ERROR_REASON_INSUFFICIENT_STORED_VALUE: ErrorReason.ValueType  # 51
@@ -228,6 +238,8 @@ ERROR_REASON_OCCURRED_AT_OUT_OF_RANGE: ErrorReason.ValueType  # 57
 """From the ledger: `occurred_at` is in the future or too far back."""
 ERROR_REASON_PROGRAMME_NOT_FOUND: ErrorReason.ValueType  # 58
 """From the ledger: no programme is valid at that time."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 59
+"""From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
 ERROR_REASON_CAMPAIGN_NOT_FOUND: ErrorReason.ValueType  # 70
 """From coupons: no such campaign."""
 ERROR_REASON_CAMPAIGN_NOT_VALID: ErrorReason.ValueType  # 71

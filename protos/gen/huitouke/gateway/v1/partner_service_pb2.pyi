@@ -878,23 +878,63 @@ class RefundCheckoutRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     checkout_id: _builtins.str
     """Checkout id (UUID)."""
+    amount_minor: _builtins.int
+    """How much of the bill after coupons to refund, minor units. With neither this nor `lines`: all that is left."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefundLine]:
+        """Lines to refund instead of an amount, each named once."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         checkout_id: _builtins.str = ...,
+        amount_minor: _builtins.int | None = ...,
+        lines: _abc.Iterable[Global___RefundLine] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "checkout_id", b"checkout_id", "lines", b"lines", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
 
 Global___RefundCheckoutRequest: _TypeAlias = RefundCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class RefundLine(_message.Message):
+    """RefundLine is a line of the bill that is taken back, wholly or in part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    """Line id as the checkout named it; of a line it did not name: its number from 1."""
+    amount_minor: _builtins.int
+    """How much of what the line cost before coupons, minor units; absent for all that is left of the line."""
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        amount_minor: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "line_id", b"line_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
+
+Global___RefundLine: _TypeAlias = RefundLine  # noqa: Y015
 
 @_typing.final
 class RefundCheckoutResponse(_message.Message):

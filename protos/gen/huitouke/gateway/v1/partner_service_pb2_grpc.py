@@ -192,7 +192,10 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefundCheckout(self, request, context):
-        """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND.
+        """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+        value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+        amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+        refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,7 +68,11 @@ class PartnerServiceStub:
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
 
 @_typing.type_check_only
 class PartnerServiceAsyncStub(PartnerServiceStub):
@@ -110,7 +114,11 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
 
 class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
     """PartnerService is what cashiers' software calls. TLS always. Each call carries two pieces of metadata:
@@ -221,6 +229,10 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.RefundCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.RefundCheckoutResponse, _abc.Awaitable[_partner_service_pb2.RefundCheckoutResponse]]:
-        """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+        """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+        value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+        amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+        refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+        """
 
 def add_PartnerServiceServicer_to_server(servicer: PartnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

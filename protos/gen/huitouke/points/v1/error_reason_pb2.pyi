@@ -78,6 +78,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
+    """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
+    """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -140,4 +144,8 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
+"""The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
+"""Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,25 +23,28 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry__pb2
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhuitouke/points/v1/events.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\xe1\x01\n\x0e\x43heckoutPosted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nbill_minor\x18\x06 \x01(\x03\x12*\n\x06posted\x18\x07 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\xf0\x02\n\x10\x43heckoutReversed\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0breversal_id\x18\x03 \x01(\t\x12&\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12/\n\x0breversed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x08 \x01(\x03\x12\x19\n\x11points_taken_back\x18\t \x01(\x03\x12\x15\n\rdebt_recorded\x18\n \x01(\x03\x12.\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x10\n\x08\x63urrency\x18\x0c \x01(\t\"\x89\x02\n\x13StoredValueToppedUp\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\ttop_up_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61sh_added_minor\x18\x06 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xa6\x01\n\x0cValueExpired\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12.\n\nexpired_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"U\n\x12ProgrammePublished\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhuitouke/points/v1/events.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\xe1\x01\n\x0e\x43heckoutPosted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nbill_minor\x18\x06 \x01(\x03\x12*\n\x06posted\x18\x07 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\x90\x04\n\x10\x43heckoutReversed\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0breversal_id\x18\x03 \x01(\t\x12&\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12/\n\x0breversed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x08 \x01(\x03\x12\x19\n\x11points_taken_back\x18\t \x01(\x03\x12\x15\n\rdebt_recorded\x18\n \x01(\x03\x12.\n\x08\x62\x61lances\x18\x0b \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x10\n\x08\x63urrency\x18\x0c \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\r \x01(\x03\x12\x1a\n\x12points_value_minor\x18\x0e \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x0f \x01(\x03\x12\x12\n\nleft_minor\x18\x10 \x01(\x03\x12\r\n\x05whole\x18\x11 \x01(\x08\x12\x34\n\rtaken_back_by\x18\x12 \x03(\x0b\x32\x1d.huitouke.points.v1.TakenBack\"\x89\x02\n\x13StoredValueToppedUp\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\ttop_up_id\x18\x02 \x01(\t\x12&\n\x05place\x18\x03 \x01(\x0b\x32\x17.huitouke.type.v1.Place\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61sh_added_minor\x18\x06 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xa6\x01\n\x0cValueExpired\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12.\n\nexpired_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xfa\x01\n\x0ePointsExpiring\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\twarned_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x61sset\x18\x03 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x06 \x01(\x05\x12.\n\x08\x62\x61lances\x18\x07 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"U\n\x12ProgrammePublished\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'huitouke.points.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKOUTPOSTED']._serialized_start=154
-  _globals['_CHECKOUTPOSTED']._serialized_end=379
-  _globals['_CHECKOUTREVERSED']._serialized_start=382
-  _globals['_CHECKOUTREVERSED']._serialized_end=750
-  _globals['_STOREDVALUETOPPEDUP']._serialized_start=753
-  _globals['_STOREDVALUETOPPEDUP']._serialized_end=1018
-  _globals['_VALUEEXPIRED']._serialized_start=1021
-  _globals['_VALUEEXPIRED']._serialized_end=1187
-  _globals['_PROGRAMMEPUBLISHED']._serialized_start=1189
-  _globals['_PROGRAMMEPUBLISHED']._serialized_end=1274
+  _globals['_CHECKOUTPOSTED']._serialized_start=186
+  _globals['_CHECKOUTPOSTED']._serialized_end=411
+  _globals['_CHECKOUTREVERSED']._serialized_start=414
+  _globals['_CHECKOUTREVERSED']._serialized_end=942
+  _globals['_STOREDVALUETOPPEDUP']._serialized_start=945
+  _globals['_STOREDVALUETOPPEDUP']._serialized_end=1210
+  _globals['_VALUEEXPIRED']._serialized_start=1213
+  _globals['_VALUEEXPIRED']._serialized_end=1379
+  _globals['_POINTSEXPIRING']._serialized_start=1382
+  _globals['_POINTSEXPIRING']._serialized_end=1632
+  _globals['_PROGRAMMEPUBLISHED']._serialized_start=1634
+  _globals['_PROGRAMMEPUBLISHED']._serialized_end=1719
 # @@protoc_insertion_point(module_scope)

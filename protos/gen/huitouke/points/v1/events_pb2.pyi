@@ -3,9 +3,12 @@
 isort:skip_file
 What the points service tells the world: topic huitouke.points.v1, key = member id."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
 import builtins as _builtins
@@ -73,7 +76,7 @@ Global___CheckoutPosted: _TypeAlias = CheckoutPosted  # noqa: Y015
 
 @_typing.final
 class CheckoutReversed(_message.Message):
-    """CheckoutReversed: a posted purchase was undone."""
+    """CheckoutReversed: a posted purchase was undone, by whole or by part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,6 +92,12 @@ class CheckoutReversed(_message.Message):
     DEBT_RECORDED_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    MONEY_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -107,6 +116,16 @@ class CheckoutReversed(_message.Message):
     """Earned points now owed."""
     currency: _builtins.str
     """ISO 4217 code of all amounts."""
+    amount_minor: _builtins.int
+    """How much of the bill was refunded, minor units: worth of points, principal, gift and money together."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units."""
+    money_minor: _builtins.int
+    """Money to give back outside the suite, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill to be reversed, minor units."""
+    whole: _builtins.bool
+    """True when the checkout is reversed wholly now."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -118,6 +137,10 @@ class CheckoutReversed(_message.Message):
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """Balances after."""
+
+    @_builtins.property
+    def taken_back_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.TakenBack]:
+        """The points taken back and owed, rule by rule."""
 
     def __init__(
         self,
@@ -134,10 +157,16 @@ class CheckoutReversed(_message.Message):
         debt_recorded: _builtins.int = ...,
         balances: _purchase_pb2.Balances | None = ...,
         currency: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        money_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "member_id", b"member_id", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "member_id", b"member_id", "money_minor", b"money_minor", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,6 +269,60 @@ class ValueExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
+
+@_typing.final
+class PointsExpiring(_message.Message):
+    """PointsExpiring: a member is warned that points or BONUS expire soon. Told 30 and 7 days before their last day, once
+    each, in the daytime of the ledger's calendar; nothing has moved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WARNED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    asset: _entry_pb2.Asset.ValueType
+    """What expires: POINTS, or BONUS in minor units."""
+    amount: _builtins.int
+    """How much expires by the end of that day, as long as none of it is spent."""
+    days: _builtins.int
+    """Which warning it is: 30 or 7. So many days are left, or fewer where the warning is late."""
+    @_builtins.property
+    def warned_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the warning."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant it expires; the last day to spend it is the one that ends then."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances now."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        warned_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        days: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "warned_at", b"warned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "days", b"days", "expires_at", b"expires_at", "member_id", b"member_id", "warned_at", b"warned_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
 
 @_typing.final
 class ProgrammePublished(_message.Message):

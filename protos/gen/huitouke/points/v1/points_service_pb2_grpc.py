@@ -144,10 +144,17 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reverse(self, request, context):
-        """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-        (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-        of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-        already: neither taken nor owed.
+        """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+        reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+        to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+        becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+        version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+        What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+        largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+        fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+        back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+        REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +204,9 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyBooks(self, request, context):
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger.
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,10 +53,17 @@ class PointsServiceStub:
     be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
     """
     Reverse: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.ReverseRequest, _points_service_pb2.ReverseResponse]
-    """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-    (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-    of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-    already: neither taken nor owed.
+    """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+    reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+    to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+    becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+    version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+    What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+    largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+    fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+    back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+    REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
@@ -73,7 +80,10 @@ class PointsServiceStub:
     GetProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 @_typing.type_check_only
 class PointsServiceAsyncStub(PointsServiceStub):
@@ -100,10 +110,17 @@ class PointsServiceAsyncStub(PointsServiceStub):
     be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
     """
     Reverse: _aio.UnaryUnaryMultiCallable[_points_service_pb2.ReverseRequest, _points_service_pb2.ReverseResponse]  # type: ignore[assignment]
-    """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-    (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-    of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-    already: neither taken nor owed.
+    """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+    reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+    to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+    becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+    version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+    What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+    largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+    fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+    back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+    REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]  # type: ignore[assignment]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
@@ -120,7 +137,10 @@ class PointsServiceAsyncStub(PointsServiceStub):
     GetProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]  # type: ignore[assignment]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]  # type: ignore[assignment]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
     """PointsService keeps every member's points and stored value and is the only place that changes them.
@@ -174,10 +194,17 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.ReverseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.ReverseResponse, _abc.Awaitable[_points_service_pb2.ReverseResponse]]:
-        """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-        (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-        of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-        already: neither taken nor owed.
+        """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+        reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+        to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+        becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+        version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+        What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+        largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+        fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+        back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+        REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
         """
 
     @_abc_1.abstractmethod
@@ -236,6 +263,9 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.VerifyBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.VerifyBooksResponse, _abc.Awaitable[_points_service_pb2.VerifyBooksResponse]]:
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
+        """
 
 def add_PointsServiceServicer_to_server(servicer: PointsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Clawback:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClawbackEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Clawback.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLAWBACK_UNSPECIFIED: _Clawback.ValueType  # 0
+    """Not said: COLLECT."""
+    CLAWBACK_COLLECT: _Clawback.ValueType  # 1
+    """Take what is there and record a debt, collected from the next earnings."""
+    CLAWBACK_REFUSE: _Clawback.ValueType  # 2
+    """Refuse the reversal: EARNED_POINTS_SPENT."""
+
+class Clawback(_Clawback, metaclass=_ClawbackEnumTypeWrapper):
+    """Clawback says what a reversal does where earned points are spent already."""
+
+CLAWBACK_UNSPECIFIED: Clawback.ValueType  # 0
+"""Not said: COLLECT."""
+CLAWBACK_COLLECT: Clawback.ValueType  # 1
+"""Take what is there and record a debt, collected from the next earnings."""
+CLAWBACK_REFUSE: Clawback.ValueType  # 2
+"""Refuse the reversal: EARNED_POINTS_SPENT."""
+Global___Clawback: _TypeAlias = Clawback  # noqa: Y015
+
 class _StackingClass:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -93,10 +117,15 @@ class Programme(_message.Message):
     REDEMPTION_FIELD_NUMBER: _builtins.int
     STORED_VALUE_FIELD_NUMBER: _builtins.int
     POINTS_EXPIRE_AFTER_MONTHS_FIELD_NUMBER: _builtins.int
+    CLAWBACK_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version number, given by the service."""
     points_expire_after_months: _builtins.int
     """Months after which earned points expire, rounded to the month's end in the property's zone; 0 for never. Default 24."""
+    clawback: Global___Clawback.ValueType
+    """What a reversal does where points earned by the purchase are spent already; unspecified: COLLECT. The version that a
+    purchase was posted with decides its reversals.
+    """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """From when it applies."""
@@ -122,10 +151,11 @@ class Programme(_message.Message):
         redemption: Global___Redemption | None = ...,
         stored_value: Global___StoredValueTerms | None = ...,
         points_expire_after_months: _builtins.int = ...,
+        clawback: Global___Clawback.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["earning_rules", b"earning_rules", "points_expire_after_months", b"points_expire_after_months", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clawback", b"clawback", "earning_rules", b"earning_rules", "points_expire_after_months", b"points_expire_after_months", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -298,6 +298,36 @@ class EarnedBy(_message.Message):
 Global___EarnedBy: _TypeAlias = EarnedBy  # noqa: Y015
 
 @_typing.final
+class TakenBack(_message.Message):
+    """TakenBack says how many points of which rule a reversal took back, those that became a debt included."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    FUNDER_FIELD_NUMBER: _builtins.int
+    rule_code: _builtins.str
+    """Rule code inside the programme version that gave them."""
+    points: _builtins.int
+    """Points."""
+    funder: Global___Funder.ValueType
+    """Who funded them and has them back."""
+    def __init__(
+        self,
+        *,
+        rule_code: _builtins.str = ...,
+        points: _builtins.int = ...,
+        funder: Global___Funder.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["funder", b"funder", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakenBack: _TypeAlias = TakenBack  # noqa: Y015
+
+@_typing.final
 class Balances(_message.Message):
     """Balances of a member at one instant. Every number is non-negative."""
 

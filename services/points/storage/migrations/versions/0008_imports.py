@@ -1,0 +1,24 @@
+"""Expiry warnings that were given; opening balances brought in from other systems."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0005"
+
+# A warning is given once for each last day and threshold, whoever runs the job and however often.
+# Only rows of days that may still be warned of are kept.
+EXPIRY_WARNINGS = """
+CREATE TABLE expiry_warnings (
+    member_id uuid NOT NULL,
+    asset asset NOT NULL,
+    last_day date NOT NULL,
+    days smallint NOT NULL,
+    CONSTRAINT expiry_warnings_pkey PRIMARY KEY (member_id, asset, last_day, days),
+    CONSTRAINT expiry_warnings_cash_never_expires CHECK (asset <> 'CASH'),
+    CONSTRAINT expiry_warnings_days_positive CHECK (days > 0)
+)
+"""
+
+
+def upgrade() -> None:
+    op.execute(EXPIRY_WARNINGS)
