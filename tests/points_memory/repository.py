@@ -31,7 +31,6 @@ from services.points.domain.lots import Lot
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
 from services.points.storage import repository as real
-from services.points.storage.warnings import KEPT_BEFORE
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
@@ -201,20 +200,16 @@ def _write_reversals(transaction: MemoryTransaction, reversals: Sequence[Reversa
 
 
 def _write_warned(transaction: MemoryTransaction, warned: Sequence[Warned]) -> None:
+    table = transaction.tables.warned
     for each in warned:
-        assert each not in transaction.tables.warned.get(each.member_id, ()), "expiry_warnings_pkey"
-        transaction.writes.append(_telling(transaction.tables.warned, each))
+        assert each.version, "a warning to be stored has its event's version"
+        known = each._replace(version=0)
+        assert known not in table.get(each.member_id, ()), "expiry_warnings_pkey"
+        transaction.writes.append(_telling(table, known))
 
 
 def _telling(table: dict[UUID, set[Warned]], warned: Warned) -> Callable[[], None]:
-    """Keep what was told, and no more of the days that have passed."""
-
-    def write() -> None:
-        known = table.get(warned.member_id, set())
-        kept = {one for one in known if one.last_day >= warned.last_day - KEPT_BEFORE}
-        table[warned.member_id] = kept | {warned}
-
-    return write
+    return lambda: table.setdefault(warned.member_id, set()).add(warned)
 
 
 def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> None:

@@ -13,7 +13,7 @@ from services.points.storage.reports.ranges import Driver, KeyRange
 GAPS_TOGETHER_MAX: Final = 100_000
 GAPS_OF_A_MEMBER_MAX: Final = 10_000
 """Versions without an entry that are looked at: a bound, should a version be nonsense."""
-EXPLAINED_BY: Final = ("checkouts", "reversals", "top_ups")
+EXPLAINED_BY: Final = ("checkouts", "reversals", "top_ups", "expiry_warnings")
 """Tables whose rows carry `member_id` and the `version` of an event, also of one moving nothing."""
 
 _ABOVE = """
