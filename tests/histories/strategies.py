@@ -1,8 +1,8 @@
 """How many histories are drawn, how long they are, and from which seed.
 
 `make test` draws the same ones each time; `make prove` twenty times as many. The environment says
-so: HISTORIES (in memory), HISTORIES_POSTGRES, HISTORIES_SEED. A failure prints the seed and what to
-run to see it again.
+so: HISTORIES (in memory), HISTORIES_POSTGRES, HISTORIES_SEED. A failure prints the seed and the steps
+that are left when it is shrunk; HISTORIES_SHRINK=no leaves that out, where a failure is enough.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from tests.histories.steps import NUMBERS, STEPS
 
 SEED: Final = int(os.environ.get("HISTORIES_SEED", "20260310"))
 """Any number; the default is the day on which histories begin."""
+
+_SHRINK = os.environ.get("HISTORIES_SHRINK", "yes") != "no"
+PHASES: Final = [Phase.generate, Phase.shrink] if _SHRINK else [Phase.generate]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def proven(amount: Amount, share: int) -> Callable[[Callable[[Script], None]], C
             deadline=None,
             database=None,
             report_multiple_bugs=False,
-            phases=[Phase.generate, Phase.shrink],
+            phases=PHASES,
             suppress_health_check=list(HealthCheck),
         )
         @given(scripts)
