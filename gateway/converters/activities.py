@@ -24,6 +24,7 @@ _KINDS = {
     entry_pb2.ENTRY_KIND_REVERSAL: partner_service_pb2.ACTIVITY_KIND_REFUND,
     entry_pb2.ENTRY_KIND_TOP_UP: partner_service_pb2.ACTIVITY_KIND_TOP_UP,
     entry_pb2.ENTRY_KIND_EXPIRY: partner_service_pb2.ACTIVITY_KIND_EXPIRY,
+    entry_pb2.ENTRY_KIND_CAPTURE: partner_service_pb2.ACTIVITY_KIND_PURCHASE,
 }
 _MAC_BYTES = 12
 START = Cursor()

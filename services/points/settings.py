@@ -46,6 +46,6 @@ class PointsSettings(ServerSettings, DatabaseSettings, RequestKeySettings, Kafka
         300.0,
         gt=0,
         le=86_400,
-        description="Seconds between two looks for idle members with something due; everybody "
-        "else's value expires with their next command, to the instant",
+        description="Seconds between two looks for idle members with something due or a "
+        "hold that timed out; everybody else's ends with their next command, to the instant",
     )

@@ -50,6 +50,6 @@ def check_outcome(outcome: Executed[Any] | Refusal, expected: Outcome) -> None:
 def stored(guest: Guest) -> list[tuple[object, ...]]:
     """The model's lots as they must be stored."""
     return [
-        (lot.number, lot.asset, lot.amount, lot.left, lot.gone, lot.earned, lot.ends)
+        (lot.number, lot.asset, lot.amount, lot.left, lot.gone, lot.earned, lot.ends, lot.held)
         for lot in guest.lots
     ]

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from huitouke.points.v1.events_pb2 import CheckoutReversed
+from huitouke.points.v1 import events_pb2
 
 from services.points.domain.journal import Entry
 from tests.histories.services import LotRow, MemberRow, Told
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 SPENT = {"REDEEMED", "SETTLEMENT"}
+HEARD = {"CheckoutPosted", "CheckoutReversed", "HoldCaptured", "HoldReleased", "HoldExpired"}
 Key = tuple[UUID, str]
 
 
@@ -30,10 +31,12 @@ class Audit:
         self._spent: dict[UUID, Counter[int | None]] = defaultdict(Counter)
         self._undoes: dict[UUID, UUID] = {}
         self._whole: dict[UUID, bool] = {}
+        self._ended: set[str] = set()
+        self._from_holds: set[UUID] = set()
 
     def read(
         self,
-        entries: Iterable[Entry],
+        entries: Sequence[Entry],
         events: Iterable[Told],
         lots: Mapping[UUID, Sequence[LotRow]],
     ) -> None:
@@ -41,14 +44,27 @@ class Audit:
         for event in events:
             assert event.version == self.versions[event.member_id] + 1, "a gap between versions"
             self.versions[event.member_id] = event.version
-            if event.kind.endswith(".CheckoutReversed"):
-                reversed_ = CheckoutReversed.FromString(event.payload)
-                self._undoes[UUID(reversed_.reversal_id)] = UUID(reversed_.checkout_id)
-                self._whole[UUID(reversed_.reversal_id)] = reversed_.whole
+            self._hear(event)
+        spending = Counter(entry.member_id for entry in entries)
         for entry in entries:
             self._read_entry(entry)
-            self._check_spending(entry, lots[entry.member_id])
+            if spending[entry.member_id] == 1 and entry.reference_id not in self._from_holds:
+                self._check_spending(entry, lots[entry.member_id])
             self._check_reversal(entry)
+
+    def _hear(self, event: Told) -> None:
+        """What events say that postings do not: what undoes what, and how each hold has ended."""
+        name = event.kind.rpartition(".")[2]
+        if name not in HEARD:
+            return
+        message = getattr(events_pb2, name).FromString(event.payload)
+        if name == "CheckoutReversed":
+            self._undoes[UUID(message.reversal_id)] = UUID(message.checkout_id)
+            self._whole[UUID(message.reversal_id)] = message.whole
+        elif message.hold_id:
+            assert message.hold_id not in self._ended, "a hold ends once"
+            self._ended.add(message.hold_id)
+            self._from_holds.add(UUID(getattr(message, "checkout_id", "") or message.hold_id))
 
     def _read_entry(self, entry: Entry) -> None:
         member = entry.member_id
@@ -65,7 +81,11 @@ class Audit:
         assert entry.version <= self.versions[member], "an entry that no event tells of"
 
     def _check_spending(self, entry: Entry, lots: Sequence[LotRow]) -> None:
-        """What was spent came from no lot that was over, and nothing was left before the last."""
+        """What was spent came from no lot that was over, and nothing was free before the last.
+
+        Not asked of what a hold spends, nor where several entries came together, since lots are
+        known as they are after all of them; that the model agrees must do there.
+        """
         by_number = {lot.number: lot for lot in lots}
         for asset in {str(posting.asset) for posting in entry.postings}:
             numbers = {
@@ -84,7 +104,7 @@ class Audit:
                 and lot.asset == asset
                 and _order(lot) < last
                 and lot.number not in put  # earned by this very purchase
-                and self.in_lots[entry.member_id, lot.number] > 0
+                and self.in_lots[entry.member_id, lot.number] > lot.held
             ]
             assert not left, f"{left} were open while later ones were spent"
 
@@ -94,7 +114,7 @@ class Audit:
         for posting in entry.postings:
             if posting.house in SPENT:
                 moved[posting.lot_number] += posting.amount
-        if entry.kind == "CHECKOUT":
+        if entry.kind in {"CHECKOUT", "CAPTURE"}:
             self._spent[entry.reference_id or entry.member_id] = moved
         elif entry.kind == "REVERSAL":
             assert entry.reference_id is not None
@@ -104,16 +124,26 @@ class Audit:
             if self._whole[entry.reference_id]:
                 assert not any(spent.values()), "reversed wholly, but not restored"
 
-    def check_member(self, member_id: UUID, row: MemberRow, lots: Sequence[LotRow]) -> None:
-        """Stored balances = own postings = open lots; nothing negative; debt as posted."""
+    def check_member(
+        self,
+        member_id: UUID,
+        row: MemberRow,
+        lots: Sequence[LotRow],
+        pins: Mapping[int, int],
+    ) -> None:
+        """Stored balances = own postings = open lots; held = pinned; nothing negative."""
         open_lots = dict.fromkeys(("POINTS", "CASH", "BONUS"), 0)
+        held = dict.fromkeys(open_lots, 0)
         for lot in lots:
-            assert 0 <= lot.remaining <= lot.amount
+            assert 0 <= lot.held <= lot.remaining <= lot.amount
+            assert lot.held == pins.get(lot.number, 0), "held is not what is pinned"
+            held[lot.asset] += lot.held
             assert lot.remaining == self.in_lots[member_id, lot.number]
             open_lots[lot.asset] += lot.remaining
         stored = {"POINTS": row.points, "CASH": row.cash, "BONUS": row.bonus}
         assert stored == open_lots
         assert stored == {asset: self.balances[member_id, asset] for asset in stored}
+        assert (row.points_held, row.cash_held, row.bonus_held) == tuple(held.values())
         assert row.points_debt == self.debts[member_id] >= 0
         assert row.version == self.versions[member_id]
 

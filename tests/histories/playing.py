@@ -123,7 +123,8 @@ class History:
             assert lots[member_id] == stored(guest)
             row = self._rows[member_id] = self.service.member(member_id)
             assert self._heard.get(member_id, 0) == guest.version == row.version
-            self.audit.check_member(member_id, row, lots[member_id])
+            pins = self.service.pins(member_id)
+            self.audit.check_member(member_id, row, lots[member_id], pins)
         self.audit.check_houses(self._rows.values())
 
     def _check_told(self, told: Told) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -39,6 +40,7 @@ class LotRow(NamedTuple):
     expired: int
     earned_at: datetime
     expires_at: datetime | None
+    held: int
 
 
 class MemberRow(NamedTuple):
@@ -49,6 +51,9 @@ class MemberRow(NamedTuple):
     cash: int
     bonus: int
     points_debt: int
+    points_held: int = 0
+    cash_held: int = 0
+    bonus_held: int = 0
 
 
 class Told(NamedTuple):
@@ -73,6 +78,10 @@ class Service(Protocol):
 
     def lots(self, member_id: UUID) -> list[LotRow]:
         """All lots that ever were, by number."""
+        ...
+
+    def pins(self, member_id: UUID) -> dict[int, int]:
+        """How much of each lot the member's open holds have pinned, by number."""
         ...
 
     def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
@@ -100,8 +109,24 @@ class MemoryService:
 
     def member(self, member_id: UUID) -> MemberRow:
         row = self.tables.members.get(member_id) or Member(member_id)
-        points, cash, bonus = (account.balance for account in row.accounts())
-        return MemberRow(row.version, points, cash, bonus, row.points_debt)
+        points, cash, bonus = row.accounts()
+        return MemberRow(
+            row.version,
+            points.balance,
+            cash.balance,
+            bonus.balance,
+            row.points_debt,
+            points.held,
+            cash.held,
+            bonus.held,
+        )
+
+    def pins(self, member_id: UUID) -> dict[int, int]:
+        pinned: Counter[int] = Counter()
+        for hold_id, numbers in self.tables.hold_lots.items():
+            if numbers and self.tables.holds[hold_id].member_id == member_id:
+                pinned.update(dict(numbers))
+        return pinned
 
     def lots(self, member_id: UUID) -> list[LotRow]:
         by_number = self.tables.lots.get(member_id, {})
@@ -114,6 +139,7 @@ class MemoryService:
                 lot.expired,
                 lot.earned_at,
                 lot.expires_at,
+                lot.held,
             )
             for lot in (by_number[number] for number in sorted(by_number))
         ]

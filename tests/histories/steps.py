@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
+from huitouke.points.v1 import hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.purchase_pb2 import Line, MemberFacts, Purchase
 from huitouke.type.v1.booking_channel_pb2 import BOOKING_CHANNEL_DIRECT, BOOKING_CHANNEL_OTA
@@ -24,7 +25,7 @@ from huitouke.type.v1.merchant_category_pb2 import (
 )
 from huitouke.type.v1.place_pb2 import Place
 
-from tests.model.guests import BONUS, CASH, POINTS
+from tests.model.guests import BONUS, CASH, OPEN, POINTS
 from tests.model.ledger import Ledger
 
 NUMBERS: Final = 2**24
@@ -90,6 +91,7 @@ class Stage:
     space: int
     asked: list[Ask] = field(default_factory=list)
     checkouts: list[tuple[str, str]] = field(default_factory=list)
+    holds: list[tuple[str, str, str]] = field(default_factory=list)
     ids: int = 0
 
     def new_id(self) -> str:
@@ -218,11 +220,129 @@ def buy_again(stage: Stage, dice: Dice) -> Happening:
     return _post_purchase(stage, purchase, known[1])
 
 
-def _post_purchase(stage: Stage, purchase: Purchase, checkout_id: str) -> Happening:
+def _post_purchase(
+    stage: Stage, purchase: Purchase, checkout_id: str, hold_id: str = ""
+) -> Happening:
     stage.checkouts.append((purchase.member_id, checkout_id))
-    return stage.ask(
-        pb.PostRequest(request_id=stage.request_id(), checkout_id=checkout_id, purchase=purchase)
+    request = pb.PostRequest(
+        request_id=stage.request_id(), checkout_id=checkout_id, purchase=purchase, hold_id=hold_id
     )
+    return stage.ask(request)
+
+
+def authorize(stage: Stage, dice: Dice) -> Happening:
+    """Set a part of everything aside, for a time or for a checkout."""
+    member_id = dice.of(stage.member_ids)
+    guest, now = stage.model.guest(member_id), stage.model.now
+    shares = [500, 0, 1000, 90, 1002]
+    points = guest.usable(POINTS, now) * dice.of(shares) // 1000
+    stored = (guest.usable(CASH, now) + guest.usable(BONUS, now)) * dice.of(shares) // 1000
+    request = hold_pb2.AuthorizeHoldRequest(
+        request_id=stage.request_id(),
+        hold_id=_hold_id(stage, dice),
+        member_id=member_id,
+        place=dice.of(PLACES),
+        currency=dice.of(["CNY"] * 15 + ["EUR"]),
+        points=points or int(not stored),
+        stored_value_minor=stored,
+    )
+    days = dice.of([30, None, None, 10, 1, 0, -1])
+    if days is None:
+        known = stage.checkouts[-1:] if not dice.below(6) else []
+        request.checkout_id = known[0][1] if known else stage.new_id()
+        stage.checkouts.append((member_id, request.checkout_id))
+    elif days >= 0:
+        request.timeout.FromTimedelta(timedelta(days=days) or timedelta(seconds=1))
+    stage.holds.append((member_id, request.hold_id, request.checkout_id))
+    return stage.ask(request)
+
+
+def _hold_id(stage: Stage, dice: Dice) -> str:
+    """Mostly a new one; or one that a hold or a checkout has."""
+    known = [each[1] for each in stage.holds[-1:] + stage.checkouts[-1:]]
+    return dice.of([stage.new_id()] * 18 + [*known, *[stage.new_id()] * (2 - len(known))])
+
+
+def capture(stage: Stage, dice: Dice) -> Happening:
+    known = _one_hold(stage, dice)
+    if known is None:
+        return None
+    member_id, hold_id, _ = known
+    hold = stage.model.holds.get(hold_id)
+    points, stored = (hold.held[POINTS], hold.held[CASH] + hold.held[BONUS]) if hold else (1, 0)
+    points = points * dice.of([1000, 500, 0, 1001]) // 1000
+    stored = stored * dice.of([1000, 333, 0, 1001]) // 1000
+    stage.checkouts.append((member_id, hold_id))
+    return stage.ask(
+        hold_pb2.CaptureHoldRequest(
+            request_id=stage.request_id(),
+            hold_id=hold_id,
+            member_id=dice.of([member_id] * 9 + [stage.member_ids[0]]),
+            place=dice.of(PLACES),
+            currency="CNY",
+            points=points or int(not stored),
+            stored_value_minor=stored,
+        )
+    )
+
+
+def post_with_hold(stage: Stage, dice: Dice) -> Happening:
+    """Buy something that a hold pays in part or wholly."""
+    known = _one_hold(stage, dice)
+    if known is None:
+        return None
+    member_id, hold_id, checkout_id = known
+    hold = stage.model.holds.get(hold_id)
+    points, stored = (hold.held[POINTS], hold.held[CASH] + hold.held[BONUS]) if hold else (1, 0)
+    points = points * dice.of([1000, 500, 0]) // 1000
+    points -= points % 5
+    stored = stored * dice.of([1000, 333, 0, 1001]) // 1000
+    purchase = Purchase(
+        member_id=member_id,
+        place=dice.of(PLACES),
+        currency="CNY",
+        member=dice.of(FACTS),
+        lines=[Line(category=SPA, amount_minor=points + stored + dice.of([0, 7, 15_000]))],
+        redeem_points=points,
+        pay_stored_value_minor=stored,
+    )
+    purchase.occurred_at.FromDatetime(stage.model.now)
+    named = dice.of([hold_id] * 9 + [""])
+    under = dice.of([checkout_id or stage.new_id()] * 9 + [stage.new_id()])
+    return _post_purchase(stage, purchase, under, named)
+
+
+def release(stage: Stage, dice: Dice) -> Happening:
+    known = _one_hold(stage, dice)
+    if known is None:
+        if dice.below(4):
+            return None
+        known = stage.member_ids[0], stage.new_id(), ""
+        stage.holds.append(known)
+    return stage.ask(
+        hold_pb2.ReleaseHoldRequest(
+            request_id=stage.request_id(),
+            hold_id=known[1],
+            member_id=dice.of([known[0]] * 9 + [stage.member_ids[0]]),
+        )
+    )
+
+
+def wait_for_a_timeout(stage: Stage, dice: Dice) -> Happening:
+    """To the instant at which a hold ends by itself, or the last microsecond before."""
+    holds = [each for each in stage.model.holds.values() if each.state == OPEN]
+    ends = [each.timeout_at for each in holds if each.timeout_at]
+    if not ends:
+        return None
+    before = dice.of([timedelta(0), timedelta(microseconds=1)])
+    return Wait(max(stage.model.now, min(ends) - before))
+
+
+def _one_hold(stage: Stage, dice: Dice) -> tuple[str, str, str] | None:
+    """Mostly an open one."""
+    known = stage.model.holds
+    still = [each for each in stage.holds if each[1] in known and known[each[1]].state == OPEN]
+    return stage.one_of_the_last(dice, still if dice.below(6) else stage.holds)
 
 
 def reverse(stage: Stage, dice: Dice) -> Happening:
@@ -326,5 +446,10 @@ _WEIGHTS: Final[Sequence[tuple[Step, int]]] = [
     (again_by_another, 1),
     (settle, 2),
     (warn, 3),
+    (authorize, 9),
+    (post_with_hold, 6),
+    (capture, 6),
+    (release, 3),
+    (wait_for_a_timeout, 2),
 ]
 STEPS: Final[Sequence[Step]] = [step for step, weight in _WEIGHTS for _ in range(weight)]

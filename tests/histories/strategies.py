@@ -1,8 +1,8 @@
 """How many histories are drawn, how long they are, and from which seed.
 
 `make test` draws the same ones each time; `make prove` twenty times as many. The environment says
-so: HISTORIES (in memory), HISTORIES_POSTGRES, HISTORIES_SEED. A failure prints the seed and the steps
-that are left when it is shrunk; HISTORIES_SHRINK=no leaves that out, where a failure is enough.
+so: HISTORIES (in memory), HISTORIES_POSTGRES, HISTORIES_SEED. A failure prints the seed and the
+steps that are left when it is shrunk; HISTORIES_SHRINK=no leaves that out, where failing is enough.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import floor
@@ -12,39 +11,14 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1 import programme_pb2
 from huitouke.points.v1.purchase_pb2 import Purchase
 
+from tests.model import holds
 from tests.model.arithmetic import months_end
 from tests.model.earning import earned
-from tests.model.guests import BONUS, CASH, POINTS, Facts, Lot, Refused
+from tests.model.guests import BONUS, CASH, POINTS, RELEASED, Facts, Guest, Hold, Refused
+from tests.model.paying import Checkout, gift_part
 
 if TYPE_CHECKING:
     from tests.model.ledger import Ledger
-
-
-@dataclass
-class Checkout:
-    """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed.
-
-    `paid` are the four parts of its bill: worth of points, CASH, BONUS, money. `back` is what of
-    each reversals gave back so far; `claimed` the earned points they took back, rule by rule.
-    """
-
-    member_id: str
-    cancelled_at: datetime | None = None
-    answer: Facts = field(default_factory=dict)
-    points: int = 0
-    paid: list[int] = field(default_factory=list)
-    spent: list[tuple[Lot, int]] = field(default_factory=list)
-    earned_by: list[Facts] = field(default_factory=list)
-    lot: Lot | None = None
-    clawback: int = 0
-    back: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    points_back: int = 0
-    claimed: list[int] = field(default_factory=list)
-    reversed: bool = False
-
-    @property
-    def bill(self) -> int:
-        return sum(self.paid)
 
 
 def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
@@ -61,28 +35,27 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     if purchase.currency != "CNY":
         raise Refused("CURRENCY_MISMATCH")
     guest = ledger.guest(purchase.member_id)
+    guest.settle(now)
+    hold = _hold_to_post_with(ledger, request)
     bill = sum(line.amount_minor for line in purchase.lines)
     stored = purchase.pay_stored_value_minor
     value = _worth(purchase, programme.redemption, bill)
-    if purchase.redeem_points > guest.usable(POINTS, now):
-        raise Refused("INSUFFICIENT_POINTS")
-    cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
-    if stored > cash + bonus:
-        raise Refused("INSUFFICIENT_STORED_VALUE")
-    from_bonus = gift_part(stored, cash, bonus, programme.stored_value.spend_order)
+    if hold:
+        parts = holds.parts_of(hold, purchase.redeem_points, stored)
+    else:
+        parts = _parts(guest, purchase, now, programme.stored_value.spend_order)
+    from_bonus = parts[BONUS]
 
-    guest.expire(now)
     by_rule = earned(programme, purchase, value + from_bonus)
     checkout = Checkout(purchase.member_id, points=purchase.redeem_points, earned_by=by_rule)
     checkout.paid = [value, stored - from_bonus, from_bonus, bill - value - stored]
     checkout.claimed = [0 for _ in by_rule]
     checkout.clawback = programme.clawback
-    for asset, amount in (
-        (POINTS, purchase.redeem_points),
-        (CASH, stored - from_bonus),
-        (BONUS, from_bonus),
-    ):
-        checkout.spent += guest.take(asset, amount)
+    if hold:
+        checkout.spent = holds.spend(ledger, guest, hold, parts)
+    else:
+        for asset, amount in parts.items():
+            checkout.spent += guest.take(asset, amount)
     points = sum(facts["points"] for facts in by_rule)
     collected = min(points, guest.debt)
     if points:
@@ -104,8 +77,34 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     }
     checkout.answer = {"checkout_id": request.checkout_id, "posted_at": now, "posted": posted}
     ledger.checkouts[request.checkout_id] = checkout
-    guest.tell(now, "CheckoutPosted", {"bill_minor": bill, "currency": "CNY", **checkout.answer})
+    facts = {"bill_minor": bill, "currency": "CNY", "hold_id": request.hold_id}
+    guest.tell(now, "CheckoutPosted", {**facts, **checkout.answer})
     return checkout.answer
+
+
+def _hold_to_post_with(ledger: Ledger, request: pb.PostRequest) -> Hold | None:
+    """A checkout's hold pays its checkout only, and a checkout that has one is paid by it."""
+    hold = None
+    if request.hold_id:
+        hold = holds.open_hold(ledger, request.purchase.member_id, request.hold_id)
+        if hold.checkout_id and hold.checkout_id != request.checkout_id:
+            raise Refused("HOLD_OF_CHECKOUT")
+    own = holds.open_hold_of(ledger, request.checkout_id)
+    if own is not None and own is not hold and own.member_id == request.purchase.member_id:
+        raise Refused("CHECKOUT_HAS_HOLD")
+    return hold
+
+
+def _parts(guest: Guest, purchase: Purchase, now: datetime, spend_order: int) -> dict[str, int]:
+    """What is taken out of what the guest can use."""
+    stored = purchase.pay_stored_value_minor
+    if purchase.redeem_points > guest.usable(POINTS, now):
+        raise Refused("INSUFFICIENT_POINTS")
+    cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
+    if stored > cash + bonus:
+        raise Refused("INSUFFICIENT_STORED_VALUE")
+    from_bonus = gift_part(stored, cash, bonus, spend_order)
+    return {POINTS: purchase.redeem_points, CASH: stored - from_bonus, BONUS: from_bonus}
 
 
 def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) -> int:
@@ -129,17 +128,6 @@ def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) 
     return int(value)
 
 
-def gift_part(amount: int, cash: int, bonus: int, spend_order: int) -> int:
-    """What of a payment comes out of BONUS; the rest is CASH."""
-    if not amount:
-        return 0
-    if spend_order == programme_pb2.SPEND_ORDER_CASH_FIRST:
-        return max(0, amount - cash)
-    if spend_order == programme_pb2.SPEND_ORDER_BONUS_FIRST:
-        return min(amount, bonus)
-    return floor(Fraction(amount * bonus, cash + bonus))
-
-
 def _points_end(
     when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
 ) -> datetime | None:
@@ -151,7 +139,11 @@ def _points_end(
 def cancel(ledger: Ledger, request: pb.CancelPostRequest) -> Facts:
     known = ledger.checkouts.get(request.checkout_id)
     if known is None:
-        ledger.guest(request.member_id).expire(ledger.now)
+        guest = ledger.guest(request.member_id)
+        guest.settle(ledger.now)
+        hold = holds.open_hold_of(ledger, request.checkout_id)
+        if hold and hold.member_id == request.member_id:
+            guest.give_back(hold, RELEASED, ledger.now)
         known = Checkout(request.member_id, cancelled_at=ledger.now)
         ledger.checkouts[request.checkout_id] = known
     if known.member_id != request.member_id:

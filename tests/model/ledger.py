@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
+from huitouke.points.v1 import hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import Programme
 
-from tests.model.checkouts import Checkout, cancel, post
-from tests.model.guests import Facts, Guest, Refused
+from tests.model.checkouts import cancel, post
+from tests.model.guests import Facts, Guest, Hold, Refused
+from tests.model.holds import authorize, capture, release
+from tests.model.paying import Checkout
 from tests.model.reversals import reverse
 from tests.model.top_ups import top_up
 from tests.model.warnings import warn
@@ -22,6 +25,9 @@ OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
     pb.CancelPostRequest: cancel,
     pb.ReverseRequest: reverse,
     pb.TopUpRequest: top_up,
+    hold_pb2.AuthorizeHoldRequest: authorize,
+    hold_pb2.CaptureHoldRequest: capture,
+    hold_pb2.ReleaseHoldRequest: release,
 }
 
 
@@ -42,6 +48,8 @@ class Ledger:
     checkouts: dict[str, Checkout] = field(default_factory=dict)
     top_ups: set[str] = field(default_factory=set)
     reversals: set[str] = field(default_factory=set)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    hold_timeout: timedelta = timedelta(minutes=15)
     requests: dict[tuple[str, str], tuple[Message, Facts | Refused]] = field(default_factory=dict)
 
     def guest(self, member_id: str) -> Guest:
@@ -60,7 +68,7 @@ class Ledger:
 
     def settle(self, member_id: str) -> None:
         """What the job does for guests whom nobody serves."""
-        self.guest(member_id).expire(self.now)
+        self.guest(member_id).settle(self.now)
 
     def answer(self, caller: str, request: Any) -> Outcome:
         """Do what is asked, once; the same request again gets the same outcome again."""
@@ -76,9 +84,13 @@ class Ledger:
         return Outcome(given)
 
     def _done(self, request: Message) -> Facts | Refused:
+        """Who is refused changes nothing: not even what time has done is noted."""
+        stood = {each: guest.remember() for each, guest in self.guests.items()}
         try:
             return OPERATIONS[type(request)](self, request)
         except Refused as refused:
+            for each, before in stood.items():
+                self.guests[each].forget(before)
             return refused
 
 

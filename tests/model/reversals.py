@@ -10,8 +10,8 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import CLAWBACK_REFUSE
 
 from tests.model.arithmetic import largest_remainder_further
-from tests.model.checkouts import Checkout
 from tests.model.guests import BONUS, CASH, POINTS, Facts, Guest, Lot, Refused
+from tests.model.paying import Checkout
 
 if TYPE_CHECKING:
     from tests.model.ledger import Ledger
@@ -32,20 +32,20 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
     if amount > left:
         raise Refused("REVERSAL_EXCEEDS_CHECKOUT")
     guest, now = ledger.guest(request.member_id), ledger.now
+    guest.settle(now)
     refunded = sum(checkout.back) + amount
     back = largest_remainder_further(refunded, checkout.paid, checkout.back)
     points_back = checkout.points
     if checkout.paid[0]:
         points_back = floor(Fraction(checkout.points * back[0], checkout.paid[0]))
     restored = restore_plan(checkout, back, points_back)
-    claims = claim_plan(ledger, checkout, refunded)
+    claims = claim_plan(checkout, refunded)
     if checkout.clawback == CLAWBACK_REFUSE:
         coming = sum(part for lot, part in restored if lot.asset == POINTS and not lot.over(now))
         if sum(claims) > guest.usable(POINTS, now) + coming:
             raise Refused("EARNED_POINTS_SPENT")
 
     ledger.reversals.add(request.reversal_id)
-    guest.expire(now)
     for lot, part in restored:
         lot.left += 0 if lot.over(now) else part
     taken = take_back(guest, checkout, sum(claims))
@@ -93,14 +93,12 @@ def restore_plan(checkout: Checkout, back: list[int], points_back: int) -> Parts
     return plan
 
 
-def claim_plan(ledger: Ledger, checkout: Checkout, refunded: int) -> list[int]:
+def claim_plan(checkout: Checkout, refunded: int) -> list[int]:
     """What is claimed back now, rule by rule, of what did not expire."""
     earned = [by["points"] for by in checkout.earned_by]
     if checkout.lot is None:
         return [0 for _ in earned]
-    lot = checkout.lot
-    gone = lot.gone + (lot.left if lot.over(ledger.now) else 0)
-    kept = max(0, sum(earned) - gone)
+    kept = max(0, sum(earned) - checkout.lot.gone)
     due = floor(Fraction(kept * refunded, checkout.bill)) if checkout.bill else kept
     wanted = max(due, sum(checkout.claimed))
     after = largest_remainder_further(wanted, earned, checkout.claimed)
@@ -109,10 +107,10 @@ def claim_plan(ledger: Ledger, checkout: Checkout, refunded: int) -> list[int]:
 
 def take_back(guest: Guest, checkout: Checkout, claimed: int) -> int:
     """Out of their own lot, then out of others; what is missing is owed. Returns what was there."""
-    own = min(checkout.lot.left, claimed) if checkout.lot else 0
+    own = min(checkout.lot.free, claimed) if checkout.lot else 0
     if checkout.lot:
         checkout.lot.left -= own
-    others = min(claimed - own, guest.balance(POINTS))
+    others = min(claimed - own, guest.balance(POINTS) - guest.held(POINTS))
     guest.take(POINTS, others)
     guest.debt += claimed - own - others
     return own + others

@@ -25,11 +25,10 @@ def top_up(ledger: Ledger, request: pb.TopUpRequest) -> Facts:
         raise Refused("CURRENCY_MISMATCH")
     if amount > terms.top_up_limit_minor:
         raise Refused("TOP_UP_LIMIT")
-    on_card = guest.usable(CASH, now) + guest.usable(BONUS, now)
-    if on_card + amount + gift > terms.balance_limit_minor:
+    guest.settle(now)
+    if guest.balance(CASH) + guest.balance(BONUS) + amount + gift > terms.balance_limit_minor:
         raise Refused("BALANCE_LIMIT")
 
-    guest.expire(now)
     ledger.top_ups.add(request.top_up_id)
     guest.put(CASH, amount, now, None)
     if gift:

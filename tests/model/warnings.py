@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def warn(ledger: Ledger, member_id: str, zone_name: str) -> None:
     """30 and 7 days before a last day, once each; late, only the nearer of the two."""
     guest, now, zone = ledger.guest(member_id), ledger.now, ZoneInfo(zone_name)
-    guest.expire(now)
+    guest.settle(now)
     for asset, named in ((POINTS, ASSET_POINTS), (BONUS, ASSET_BONUS)):
         soon: dict[tuple[date, int], list[Lot]] = {}
         for lot in guest.in_spend_order(asset):
@@ -34,7 +34,7 @@ def warn(ledger: Ledger, member_id: str, zone_name: str) -> None:
             facts = {
                 "warned_at": now,
                 "asset": named,
-                "amount": sum(lot.left for lot in lots),
+                "amount": sum(lot.free for lot in lots),
                 "expires_at": lots[0].ends,
                 "days": days,
             }

@@ -19,7 +19,9 @@ from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset
 from services.points.domain.books import Books, Changes
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
     ReverseCheckout,
@@ -30,7 +32,9 @@ from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
+from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
+from tests.points_memory import holds
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
@@ -71,18 +75,25 @@ class MemoryRepository:
         tables, now = of(connection).tables, self._clock.now()
         now = max(now, state.not_before or now)
         _load_known_ids(tables, state, commands)
-        until = real._horizon(commands, now)
-        for (member_id, asset), need in real._needs(state, commands, now).items():
+        pins = holds.load(tables, state, commands, now)
+        needs, until = real._needs(state, commands, now), real._horizon(commands, now)
+        for hold_id in pins:
+            hold = state.holds[hold_id]
+            for asset in Asset:
+                if hold.held.of(asset):
+                    needs.setdefault((hold.member_id, asset), 0)
+        for (member_id, asset), need in needs.items():
             _load_open_lots(tables, state.members[member_id], asset, need, until)
-        for member_id, number in real._lots_to_reverse(state, commands):
+        singly = real._lots_to_reverse(state, commands) + real_holds.lots_of(state, pins)
+        for member_id, number in singly:
             _load_lot(tables, state.members[member_id], number)
+        real_holds.attach(state, pins)
 
     def save(self, connection: Connection, state: Books) -> None:
         transaction, changes = of(connection), state.changes
         for name, write in _WRITING.items():
             write(transaction, getattr(changes, name))
-        changed = {entry.member_id for entry in changes.entries}
-        for member_id in changed | {warned.member_id for warned in changes.warned}:
+        for member_id in set(changes.members()):
             member = state.members[member_id]
             check_member(member)
             transaction.put(transaction.tables.members, member_id, member_row(member))
@@ -99,19 +110,28 @@ def _member(transaction: MemoryTransaction, member_id: UUID) -> Member:
 
 def _load_known_ids(tables: Tables, books: Books, commands: Sequence[Command]) -> None:
     for command in commands:
-        if isinstance(command, PostCheckout | CancelPost | ReverseCheckout):
-            known = tables.checkouts.get(command.checkout_id)
-            if known is not None:
-                answered = not isinstance(command, PostCheckout)
-                loaded = books.checkouts.setdefault(command.checkout_id, _without_answer(known))
-                if answered:
-                    loaded.entry, loaded.answer = known.entry, known.answer
+        known = tables.checkouts.get(_checkout_id(command) or command.member_id)
+        if known is not None:
+            loaded = books.checkouts.setdefault(known.checkout_id, _without_answer(known))
+            if isinstance(command, CancelPost | ReverseCheckout):
+                loaded.entry, loaded.answer = known.entry, known.answer
         if isinstance(command, ReverseCheckout):
             books.reversal_ids |= {command.reversal_id} & tables.reversals.keys()
         if isinstance(command, WarnExpiring):
             books.warned |= tables.warned.get(command.member_id, set())
         if isinstance(command, TopUpStoredValue):
             books.top_up_ids |= {command.top_up_id} & tables.top_ups.keys()
+
+
+def _checkout_id(command: Command) -> UUID | None:
+    """The checkout id that a command asks about: a direct hold's own is one as well."""
+    if isinstance(command, AuthorizeHold):
+        return command.checkout_id or command.hold_id
+    if isinstance(command, CaptureHold):
+        return command.hold_id
+    if isinstance(command, PostCheckout | CancelPost | ReverseCheckout):
+        return command.checkout_id
+    return None
 
 
 def _without_answer(checkout: Checkout) -> Checkout:
@@ -123,11 +143,11 @@ def _without_answer(checkout: Checkout) -> Checkout:
 def _load_open_lots(tables: Tables, member: Member, asset: Asset, need: int, now: datetime) -> None:
     """The first open lots, until what is not due covers the need without the last of them."""
     stored = tables.lots.get(member.member_id, {}).values()
-    lots = sorted((lot for lot in stored if lot.asset == asset and lot.remaining), key=_SPEND_ORDER)
+    lots = sorted((lot for lot in stored if lot.asset == asset and lot.free), key=_SPEND_ORDER)
     limit = FIRST_LOTS
     while limit < len(lots) and (
         lots[limit - 1].due(now)
-        or sum(lot.remaining for lot in lots[: limit - 1] if not lot.due(now)) < need
+        or sum(lot.free for lot in lots[: limit - 1] if not lot.due(now)) < need
     ):
         limit *= LOTS_FACTOR
     loaded = [copy(lot) for lot in lots[:limit]]
@@ -140,7 +160,7 @@ def _load_lot(tables: Tables, member: Member, number: int) -> None:
         lot = copy(tables.lots[member.member_id][number])
         member.lots[number] = lot
         lots = member.account(lot.asset).open_lots
-        if lot.remaining and lots is not None:
+        if lot.free and lots is not None:
             insort(lots, lot, key=_SPEND_ORDER)
 
 
@@ -234,6 +254,8 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "reversed_checkouts": _write_reversed,
     "top_ups": _write_top_ups,
     "warned": _write_warned,
+    "new_holds": holds.write_new,
+    "resolved_holds": holds.write_resolved,
 }
 _NOT_WRITTEN: Final = {"lots_before"}
 

@@ -18,6 +18,7 @@ from chassis.storage.requests import Key, Remembered, ToRemember
 from services.points.domain.accounts import Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot, NextExpiry
+from services.points.domain.pins import Hold, HoldState
 from services.points.domain.programme import Programme
 from services.points.domain.records import Checkout, CheckoutState, Reversal, TopUp, Warned
 
@@ -34,6 +35,8 @@ class Tables:
     top_ups: dict[UUID, TopUp] = field(default_factory=dict)
     reversals: dict[UUID, Reversal] = field(default_factory=dict)
     warned: dict[UUID, set[Warned]] = field(default_factory=dict)
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    hold_lots: dict[UUID, list[tuple[int, int]]] = field(default_factory=dict)
     programmes: list[Programme] = field(default_factory=list)
     requests: dict[Key, Remembered] = field(default_factory=dict)
     outbox: list[OutboxEvent] = field(default_factory=list)
@@ -93,12 +96,12 @@ def of(connection: Connection) -> MemoryTransaction:
 
 
 def member_row(member: Member) -> Member:
-    """What a member's row keeps: no lots, and of the next BONUS to expire only when it does."""
+    """What a member's row keeps: no lots, of holds their number, of the next BONUS only its end."""
     row = copy(member)
-    row.lots = {}
+    row.lots, row.holds, row.stored_holds = {}, {}, len(member.holds)
     row.points, row.cash, row.bonus = (copy(account) for account in member.accounts())
     for account in row.accounts():
-        account.open_lots = None
+        account.open_lots, account.holds = None, row.holds
     if row.bonus.next_expiry is not None:
         ends = row.bonus.next_expiry.expires_at
         row.bonus.next_expiry = NextExpiry(ends, ends, 0)
@@ -110,6 +113,10 @@ def check_member(member: Member) -> None:
     accounts = member.accounts()
     assert all(account.balance >= 0 for account in accounts), "members_nothing_negative"
     assert member.points_debt >= 0, "members_nothing_negative"
+    within = all(0 <= account.held <= account.balance for account in accounts)
+    assert within, "members_held_within_balance"
+    held = any(account.held for account in accounts)
+    assert held == bool(member.holds), "members_held_by_open_holds"
     first = member.points.next_expiry
     assert first is None or 0 < first.remaining <= member.points.balance, "members_next_expiry"
 
@@ -119,6 +126,7 @@ def check_lot(lot: Lot) -> None:
     assert 0 <= lot.remaining <= lot.amount, "lots_within_amount"
     assert lot.amount > 0, "lots_within_amount"
     assert lot.expired >= 0, "lots_within_amount"
+    assert 0 <= lot.held <= lot.remaining, "lots_held_within_remaining"
     assert lot.asset != "CASH" or lot.expires_at is None, "lots_cash_never_expires"
 
 
@@ -155,3 +163,20 @@ def check_checkout(row: Checkout) -> None:
     if sum(paid):
         whole = row.returned.parts.amount_minor == sum(paid)
         assert reversed_ == whole, "checkouts_reversed_when_all_is"
+
+
+def check_hold(hold: Hold) -> None:
+    """holds_set_something_aside, _open_or_resolved, _told, _captured_within, _end_by_timeout."""
+    given, is_open = hold.authorized_at is not None, hold.state is HoldState.OPEN
+    assert given == any(hold.held), "holds_set_something_aside"
+    assert is_open == (hold.resolved_at is None), "holds_open_or_resolved"
+    assert given == (hold.version is not None), "holds_told"
+    assert (given and not is_open) == (hold.resolved_version is not None), "holds_told"
+    parts = zip(hold.captured, hold.held, strict=True)
+    assert all(0 <= captured <= held for captured, held in parts), "holds_captured_within"
+    assert hold.state is HoldState.CAPTURED or not any(hold.captured), "holds_captured_within"
+    assert not given or (hold.checkout_id is None) != (hold.timeout_at is None), "holds_authorised"
+    if hold.timeout_at is not None and hold.resolved_at is not None:
+        timed_out = hold.state is HoldState.EXPIRED
+        assert timed_out == (hold.resolved_at == hold.timeout_at), "holds_end_by_their_timeout"
+        assert hold.resolved_at <= hold.timeout_at, "holds_end_by_their_timeout"

@@ -7,16 +7,19 @@ from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, purchase_pb2
+from huitouke.points.v1 import events_pb2, hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from services.points.converters.values import TO_FUNDER, to_stamp
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import (
     Answer,
+    AuthorizeAnswer,
     CancelAnswer,
+    CaptureAnswer,
     PostAnswer,
     Posted,
+    ReleaseAnswer,
     ReverseAnswer,
     SettleAnswer,
     TakenBack,
@@ -30,6 +33,9 @@ RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
     pb.ReverseResponse,
     pb.TopUpResponse,
     events_pb2.ValueExpired,
+    hold_pb2.AuthorizeHoldResponse,
+    hold_pb2.CaptureHoldResponse,
+    hold_pb2.ReleaseHoldResponse,
 )
 
 
@@ -42,6 +48,15 @@ def to_posted(posted: Posted) -> purchase_pb2.Posted:
     message = purchase_pb2.Posted()
     _fill_posted(message, posted)
     return message
+
+
+def to_available(balances: Balances) -> pb.Available:
+    """What can be spent of balances that were read now: what is due has left them already."""
+    return pb.Available(
+        points=balances.points - balances.points_held,
+        cash_minor=balances.cash_minor - balances.cash_held_minor,
+        bonus_minor=balances.bonus_minor - balances.bonus_held_minor,
+    )
 
 
 def to_balances(balances: Balances) -> purchase_pb2.Balances:
@@ -85,6 +100,9 @@ def _fill_balances(message: purchase_pb2.Balances, balances: Balances) -> None:
     message.next_expiring_points = balances.next_expiring_points
     if balances.next_expiry is not None:
         message.next_expiry.CopyFrom(to_stamp(balances.next_expiry))
+    message.points_held = balances.points_held
+    message.cash_held_minor = balances.cash_held_minor
+    message.bonus_held_minor = balances.bonus_held_minor
     message.SetInParent()  # present also where a member has nothing
 
 
@@ -135,6 +153,43 @@ def _expire(answer: SettleAnswer) -> events_pb2.ValueExpired:
     return events_pb2.ValueExpired(points=answer.points, bonus_minor=answer.bonus_minor)
 
 
+def _authorize(answer: AuthorizeAnswer) -> hold_pb2.AuthorizeHoldResponse:
+    return hold_pb2.AuthorizeHoldResponse(
+        hold_id=str(answer.hold_id),
+        authorized_at=to_stamp(answer.authorized_at),
+        timeout_at=to_stamp(answer.timeout_at) if answer.timeout_at else None,
+        points=answer.held.points,
+        cash_minor=answer.held.cash_minor,
+        bonus_minor=answer.held.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
+def _capture(answer: CaptureAnswer) -> hold_pb2.CaptureHoldResponse:
+    return hold_pb2.CaptureHoldResponse(
+        hold_id=str(answer.hold_id),
+        captured_at=to_stamp(answer.captured_at),
+        points_captured=answer.captured.points,
+        cash_captured_minor=answer.captured.cash_minor,
+        bonus_captured_minor=answer.captured.bonus_minor,
+        points_released=answer.released.points,
+        cash_released_minor=answer.released.cash_minor,
+        bonus_released_minor=answer.released.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
+def _release(answer: ReleaseAnswer) -> hold_pb2.ReleaseHoldResponse:
+    return hold_pb2.ReleaseHoldResponse(
+        hold_id=str(answer.hold_id),
+        released_at=to_stamp(answer.released_at),
+        points_released=answer.released.points,
+        cash_released_minor=answer.released.cash_minor,
+        bonus_released_minor=answer.released.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
 def _warn(_answer: WarnAnswer) -> Empty:
     """Only the job asks, and it has the events."""
     return Empty()
@@ -146,5 +201,8 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     ReverseAnswer: _reverse,
     TopUpAnswer: _top_up,
     SettleAnswer: _expire,
+    AuthorizeAnswer: _authorize,
+    CaptureAnswer: _capture,
+    ReleaseAnswer: _release,
     WarnAnswer: _warn,
 }

@@ -21,6 +21,10 @@ from services.points.domain.events import (
     CheckoutPosted,
     CheckoutReversed,
     Event,
+    HoldAuthorized,
+    HoldCaptured,
+    HoldExpired,
+    HoldReleased,
     PointsExpiring,
     ProgrammePublished,
     StoredValueToppedUp,
@@ -73,6 +77,8 @@ def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.Chec
     message.currency = event.currency
     message.bill_minor = event.bill_minor
     message.posted.CopyFrom(response.posted)
+    if event.hold_id is not None:
+        message.hold_id = str(event.hold_id)
     return message
 
 
@@ -161,6 +167,71 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
     )
 
 
+def _hold_authorized(event: HoldAuthorized, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldAuthorized(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        authorized_at=to_stamp(answer.authorized_at),
+        timeout_at=to_stamp(answer.timeout_at) if answer.timeout_at else None,
+        checkout_id=str(event.checkout_id or ""),
+        currency=event.currency,
+        points=answer.held.points,
+        cash_minor=answer.held.cash_minor,
+        bonus_minor=answer.held.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.authorized_at)
+
+
+def _hold_captured(event: HoldCaptured, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldCaptured(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        captured_at=to_stamp(answer.captured_at),
+        currency=event.currency,
+        points_captured=answer.captured.points,
+        cash_captured_minor=answer.captured.cash_minor,
+        bonus_captured_minor=answer.captured.bonus_minor,
+        points_released=answer.released.points,
+        cash_released_minor=answer.released.cash_minor,
+        bonus_released_minor=answer.released.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.captured_at)
+
+
+def _hold_released(event: HoldReleased, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldReleased(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        released_at=to_stamp(event.released_at),
+        checkout_id=str(event.checkout_id or ""),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.released_at)
+
+
+def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldExpired(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        timeout_at=to_stamp(event.timeout_at),
+        expired_at=to_stamp(event.expired_at),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.expired_at)
+
+
 def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
     message = events_pb2.ProgrammePublished(
         version=event.version, valid_from=to_stamp(event.valid_from)
@@ -180,5 +251,9 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutReversed: _checkout_reversed,
     StoredValueToppedUp: _stored_value_topped_up,
     ValueExpired: _value_expired,
+    HoldAuthorized: _hold_authorized,
+    HoldCaptured: _hold_captured,
+    HoldReleased: _hold_released,
+    HoldExpired: _hold_expired,
     PointsExpiring: _points_expiring,
 }

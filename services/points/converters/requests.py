@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from huitouke.points.v1 import hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
-from huitouke.points.v1 import purchase_pb2
 from huitouke.type.v1 import place_pb2
 
 from services.points.converters.programmes import to_programme
@@ -20,16 +21,30 @@ from services.points.converters.values import (
     to_zone,
 )
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
     PublishProgramme,
+    ReleaseHold,
     ReverseCheckout,
     TopUpStoredValue,
 )
 from services.points.domain.purchases import Facts, Line, Place, Purchase, Stay
 
-WriteRequest = pb.PostRequest | pb.CancelPostRequest | pb.ReverseRequest | pb.TopUpRequest
+WriteRequest = (
+    pb.PostRequest
+    | pb.CancelPostRequest
+    | pb.ReverseRequest
+    | pb.TopUpRequest
+    | hold_pb2.AuthorizeHoldRequest
+    | hold_pb2.CaptureHoldRequest
+    | hold_pb2.ReleaseHoldRequest
+)
+
+HOLD_TIMEOUT_DEFAULT: Final = timedelta(minutes=15)
+"""How long a direct hold lives where its request doesn't say."""
 
 
 def to_command(request: WriteRequest) -> Command:
@@ -38,7 +53,9 @@ def to_command(request: WriteRequest) -> Command:
 
 
 def _to_post(request: pb.PostRequest) -> PostCheckout:
-    return PostCheckout(UUID(request.checkout_id), to_purchase(request.purchase))
+    return PostCheckout(
+        UUID(request.checkout_id), to_purchase(request.purchase), _optional_id(request.hold_id)
+    )
 
 
 def _to_cancel(request: pb.CancelPostRequest) -> CancelPost:
@@ -65,9 +82,46 @@ def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
     )
 
 
+def _to_authorize(request: hold_pb2.AuthorizeHoldRequest) -> AuthorizeHold:
+    checkout_id, timeout = _optional_id(request.checkout_id), None
+    if checkout_id is None:
+        timeout = HOLD_TIMEOUT_DEFAULT
+        if request.HasField("timeout"):
+            timeout = request.timeout.ToTimedelta()
+    return AuthorizeHold(
+        UUID(request.member_id),
+        UUID(request.hold_id),
+        to_place(request.place, "place"),
+        request.currency,
+        request.points,
+        request.stored_value_minor,
+        timeout,
+        checkout_id,
+    )
+
+
+def _to_capture(request: hold_pb2.CaptureHoldRequest) -> CaptureHold:
+    return CaptureHold(
+        UUID(request.member_id),
+        UUID(request.hold_id),
+        to_place(request.place, "place"),
+        request.currency,
+        request.points,
+        request.stored_value_minor,
+    )
+
+
+def _to_release(request: hold_pb2.ReleaseHoldRequest) -> ReleaseHold:
+    return ReleaseHold(UUID(request.member_id), UUID(request.hold_id))
+
+
 def to_quote(request: pb.QuoteRequest, checkout_id: UUID) -> PostCheckout:
-    """The command whose effect is quoted; `checkout_id` is a fresh one that nobody will see."""
-    return PostCheckout(checkout_id, to_purchase(request.purchase))
+    """The command whose effect is quoted; `checkout_id` is a fresh one, for who names none."""
+    return PostCheckout(
+        _optional_id(request.checkout_id) or checkout_id,
+        to_purchase(request.purchase),
+        _optional_id(request.hold_id),
+    )
 
 
 def to_publish(request: pb.PublishProgrammeRequest) -> PublishProgramme:
@@ -113,6 +167,10 @@ def _place(
     )
 
 
+def _optional_id(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
 def _to_stay(stay: purchase_pb2.Stay) -> Stay:
     return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights)
 
@@ -122,4 +180,7 @@ _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {
     pb.CancelPostRequest: _to_cancel,
     pb.ReverseRequest: _to_reverse,
     pb.TopUpRequest: _to_top_up,
+    hold_pb2.AuthorizeHoldRequest: _to_authorize,
+    hold_pb2.CaptureHoldRequest: _to_capture,
+    hold_pb2.ReleaseHoldRequest: _to_release,
 }

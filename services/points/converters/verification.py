@@ -49,6 +49,7 @@ def to_json(found: Verification) -> str:
                     "member_postings": totals.member_postings,
                     "open_lots": totals.open_lots,
                     "debt": totals.debt,
+                    "held": totals.held,
                     "house_totals": dict(_houses(totals)),
                 }
                 for totals in found.assets
@@ -120,6 +121,7 @@ def _totals(totals: AssetTotals) -> entry_pb2.AssetBooks:
         ],
         members_differing=len(totals.differing),
         debt=totals.debt,
+        held=totals.held,
     )
 
 

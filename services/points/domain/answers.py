@@ -9,6 +9,7 @@ from uuid import UUID
 from services.points.domain.accounts import Balances
 from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
+from services.points.domain.pins import Amounts
 
 
 class Posted(NamedTuple):
@@ -92,6 +93,35 @@ class SettleAnswer(NamedTuple):
     bonus_minor: int
 
 
+class AuthorizeAnswer(NamedTuple):
+    """A hold that was authorised; `timeout_at` is None for a checkout's."""
+
+    hold_id: UUID
+    authorized_at: datetime
+    timeout_at: datetime | None
+    held: Amounts
+    balances: Balances
+
+
+class CaptureAnswer(NamedTuple):
+    """A direct hold that was captured; of what was `released`, some may have expired at once."""
+
+    hold_id: UUID
+    captured_at: datetime
+    captured: Amounts
+    released: Amounts
+    balances: Balances
+
+
+class ReleaseAnswer(NamedTuple):
+    """A hold that was given back, what expired at once included; nothing where it was fenced."""
+
+    hold_id: UUID
+    released_at: datetime
+    released: Amounts
+    balances: Balances
+
+
 class WarnAnswer(NamedTuple):
     """How many warnings were given."""
 
@@ -104,4 +134,14 @@ class PublishAnswer(NamedTuple):
     version: int
 
 
-Answer = PostAnswer | CancelAnswer | ReverseAnswer | TopUpAnswer | SettleAnswer | WarnAnswer
+Answer = (
+    PostAnswer
+    | CancelAnswer
+    | ReverseAnswer
+    | TopUpAnswer
+    | SettleAnswer
+    | AuthorizeAnswer
+    | CaptureAnswer
+    | ReleaseAnswer
+    | WarnAnswer
+)

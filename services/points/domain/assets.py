@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     REVERSAL = "REVERSAL"
     TOP_UP = "TOP_UP"
     EXPIRY = "EXPIRY"
+    CAPTURE = "CAPTURE"
 
 
 class Category(StrEnum):

@@ -14,10 +14,13 @@ from services.points.domain.commands import CancelPost, PostCheckout
 from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.events import CheckoutPosted, Event
+from services.points.domain.holds import hold_to_post_with
 from services.points.domain.journal import Entry, open_entry
+from services.points.domain.pins import Amounts, Pin
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase, check_occurred_at
 from services.points.domain.records import Checkout, CheckoutState, PostedCheckout
+from services.points.domain.resolving import release_hold, release_rest, spend_pins
 from services.points.domain.tenders import Tenders, plan_tenders
 
 
@@ -34,13 +37,19 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     if purchase.currency != member.currency:
         raise errors.currency_mismatch(member.currency)
     terms = programme.stored_value
-    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now)
+    hold = hold_to_post_with(books, member, command, now)
+    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now, hold)
     earned = earned_points(
         programme.rules, purchase, tenders.points_value_minor + tenders.bonus_minor
     )
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
+    captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
+    pins: list[Pin] = []
+    if hold is not None:
+        pins, expired = release_rest(books, member, hold, captured, now)
+        events += expired
     entry = open_entry(
         member,
         EntryKind.CHECKOUT,
@@ -49,7 +58,10 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
         purchase.place.merchant_id,
         programme.version,
     )
-    _spend(books, member, entry, tenders)
+    if hold is None:
+        _spend(books, member, entry, tenders)
+    else:
+        spend_pins(books, member, entry, hold, captured, pins)
     debt_collected = _earn(books, member, entry, purchase, programme, earned)
     books.changes.entries.append(entry)
     answer = PostAnswer(
@@ -58,7 +70,12 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     _record(books, purchase, entry, answer)
     events.append(
         CheckoutPosted(
-            member.member_id, purchase.place, purchase.currency, purchase.bill_minor, answer
+            member.member_id,
+            purchase.place,
+            purchase.currency,
+            purchase.bill_minor,
+            answer,
+            command.hold_id,
         )
     )
     return answer, events
@@ -68,7 +85,8 @@ def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnsw
     """Answer what was posted under the checkout id, or make sure that nothing ever will be.
 
     A checkout that was reversed meanwhile had been posted: the answer is what was posted. One of
-    another member is none of this member's, and its id can't be fenced.
+    another member is none of this member's, and its id can't be fenced. An open hold of the
+    checkout is released with the fence.
     """
     checkout = books.checkouts.get(command.checkout_id)
     if checkout is not None:
@@ -78,7 +96,11 @@ def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnsw
             assert checkout.answer is not None, "a posted checkout was loaded without its answer"
             return CancelAnswer(checkout.answer, None), []
         return CancelAnswer(None, checkout.resolved_at), []
-    events: list[Event] = settle_due(books, books.members[command.member_id], now)
+    member = books.members[command.member_id]
+    events: list[Event] = settle_due(books, member, now)
+    hold = books.checkout_holds.get(command.checkout_id)
+    if hold is not None and hold.member_id == command.member_id:
+        events += release_hold(books, member, hold, now)
     fenced = Checkout(
         command.checkout_id, command.member_id, CheckoutState.CANCELLED, resolved_at=now
     )

@@ -93,20 +93,18 @@ def _own_lots(member: Member, earned: Sequence[Posting]) -> list[Lot]:
 
 def _gone(member: Member, earned: Sequence[Posting], now: datetime) -> int:
     """How much of what was earned has expired by `now`, or is about to."""
-    return sum(
-        lot.expired + (lot.remaining if lot.due(now) else 0) for lot in _own_lots(member, earned)
-    )
+    return sum(lot.expired + member.points.due_of(lot, now) for lot in _own_lots(member, earned))
 
 
 def _collect(account: Account, own: Sequence[Lot], claimed: int) -> list[tuple[Lot, int]]:
     """Take up to `claimed` out of the own lots, then out of the others in spend order."""
     parts = []
     for lot in own:
-        if part := min(lot.remaining, claimed):
+        if part := min(lot.free, claimed):
             account.take_from(lot, part)
             parts.append((lot, part))
             claimed -= part
-    rest = min(claimed, sum(lot.remaining for lot in account.open_lots or ()))
+    rest = min(claimed, sum(lot.free for lot in account.open_lots or ()))
     return parts + account.take(rest)
 
 

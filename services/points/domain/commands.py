@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,10 +13,14 @@ from services.points.domain.purchases import Place, Purchase
 
 @dataclass(frozen=True, slots=True)
 class PostCheckout:
-    """Book a purchase under a checkout id that was never used before."""
+    """Book a purchase under a checkout id that was never used before.
+
+    What it tenders comes out of the hold where one is named, else out of what is free.
+    """
 
     checkout_id: UUID
     purchase: Purchase
+    hold_id: UUID | None = None
 
     @property
     def member_id(self) -> UUID:
@@ -60,6 +65,43 @@ class SettleDue:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorizeHold:
+    """Set points and stored value (fen) aside; one of both is above 0.
+
+    A direct hold has a `timeout`, a checkout's hold its `checkout_id`.
+    """
+
+    member_id: UUID
+    hold_id: UUID
+    place: Place
+    currency: str
+    points: int
+    stored_value_minor: int
+    timeout: timedelta | None = None
+    checkout_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureHold:
+    """Spend all or part of a direct hold and release the rest."""
+
+    member_id: UUID
+    hold_id: UUID
+    place: Place
+    currency: str
+    points: int
+    stored_value_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHold:
+    """Give a hold back; one never seen is fenced off for ever."""
+
+    member_id: UUID
+    hold_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class WarnExpiring:
     """Warn of what expires soon by the calendar of `zone`; the job's command."""
 
@@ -67,7 +109,17 @@ class WarnExpiring:
     zone: ZoneInfo
 
 
-Command = PostCheckout | CancelPost | ReverseCheckout | TopUpStoredValue | SettleDue | WarnExpiring
+Command = (
+    PostCheckout
+    | CancelPost
+    | ReverseCheckout
+    | TopUpStoredValue
+    | SettleDue
+    | AuthorizeHold
+    | CaptureHold
+    | ReleaseHold
+    | WarnExpiring
+)
 
 
 @dataclass(frozen=True, slots=True)

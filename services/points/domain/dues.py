@@ -10,14 +10,16 @@ from services.points.domain.books import Books
 from services.points.domain.commands import SettleDue
 from services.points.domain.events import Event, ValueExpired
 from services.points.domain.expiry import expire_due
+from services.points.domain.resolving import expire_holds
 
 
 def settle_due(books: Books, member: Member, now: datetime) -> list[Event]:
     """Do what has become due for `member` by `now`, each as its own entry; returns the events.
 
-    Whoever calls it has checked everything before: from here on nothing may be refused.
+    Holds that have timed out come first: what they give back to expired lots expires with the
+    rest. Whoever calls it has checked everything before: from here on nothing may be refused.
     """
-    return [*expire_due(books, member, now)]
+    return [*expire_holds(books, member, now), *expire_due(books, member, now)]
 
 
 def settle(books: Books, command: SettleDue, now: datetime) -> tuple[SettleAnswer, list[Event]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from chassis.kernel import Category, FieldViolation, Refusal
@@ -102,6 +103,85 @@ def already_reversed(checkout_id: UUID) -> Refusal:
         "ALREADY_REVERSED",
         "the checkout was reversed already, wholly",
         metadata={"checkout_id": str(checkout_id)},
+    )
+
+
+def hold_not_found(hold_id: UUID) -> Refusal:
+    return Refusal(
+        Category.NOT_FOUND,
+        "HOLD_NOT_FOUND",
+        "the member has no hold of this id",
+        metadata={"hold_id": str(hold_id)},
+    )
+
+
+def hold_exists(hold_id: UUID) -> Refusal:
+    return _taken("HOLD_EXISTS", "hold_id", hold_id)
+
+
+def hold_captured(hold_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "HOLD_CAPTURED",
+        "the hold was captured already, and a hold resolves once",
+        metadata={"hold_id": str(hold_id), "state": "CAPTURED"},
+    )
+
+
+def hold_released(hold_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "HOLD_RELEASED",
+        "the hold was released already, and a hold resolves once; authorise another",
+        metadata={"hold_id": str(hold_id), "state": "RELEASED"},
+    )
+
+
+def hold_expired(hold_id: UUID, timeout_at: datetime | None) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "HOLD_EXPIRED",
+        f"the hold timed out at {timeout_at}; authorise another",
+        metadata={
+            "hold_id": str(hold_id),
+            "state": "EXPIRED",
+            "timeout_at": timeout_at.isoformat() if timeout_at else "",
+        },
+    )
+
+
+def capture_exceeds_hold(points: int, stored_value_minor: int) -> Refusal:
+    return _rule(
+        "CAPTURE_EXCEEDS_HOLD",
+        f"the hold has {points} points and {stored_value_minor} of stored value, no more",
+        points=points,
+        stored_value_minor=stored_value_minor,
+    )
+
+
+def hold_of_checkout(hold_id: UUID, checkout_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "HOLD_OF_CHECKOUT",
+        "the hold belongs to a checkout: post that one with hold_id to capture it",
+        metadata={"hold_id": str(hold_id), "checkout_id": str(checkout_id)},
+    )
+
+
+def too_many_holds(limit: int) -> Refusal:
+    return _rule(
+        "TOO_MANY_HOLDS",
+        f"the member has {limit} open holds, as many as allowed; capture or release one first",
+        limit=limit,
+    )
+
+
+def checkout_has_hold(checkout_id: UUID, hold_id: UUID) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "CHECKOUT_HAS_HOLD",
+        "the checkout has an open hold: name it in hold_id, or release it first",
+        metadata={"checkout_id": str(checkout_id), "hold_id": str(hold_id)},
     )
 
 

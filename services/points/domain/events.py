@@ -7,19 +7,27 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.accounts import Balances
-from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.answers import (
+    AuthorizeAnswer,
+    CaptureAnswer,
+    PostAnswer,
+    ReverseAnswer,
+    TopUpAnswer,
+)
 from services.points.domain.assets import Asset
+from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
 
 
 class CheckoutPosted(NamedTuple):
-    """A purchase was booked."""
+    """A purchase was booked, out of the hold where one is named."""
 
     member_id: UUID
     place: Place
     currency: str
     bill_minor: int
     answer: PostAnswer
+    hold_id: UUID | None = None
 
 
 class CheckoutReversed(NamedTuple):
@@ -51,6 +59,47 @@ class ValueExpired(NamedTuple):
     balances: Balances
 
 
+class HoldAuthorized(NamedTuple):
+    """Value was set aside; `checkout_id` is None for a direct hold."""
+
+    member_id: UUID
+    place: Place
+    checkout_id: UUID | None
+    currency: str
+    answer: AuthorizeAnswer
+
+
+class HoldCaptured(NamedTuple):
+    """A direct hold was spent, wholly or in part, and the rest released."""
+
+    member_id: UUID
+    place: Place
+    currency: str
+    answer: CaptureAnswer
+
+
+class HoldReleased(NamedTuple):
+    """A hold was given back; what lay in expired lots is still in the balances."""
+
+    member_id: UUID
+    hold_id: UUID
+    checkout_id: UUID | None
+    released_at: datetime
+    released: Amounts
+    balances: Balances
+
+
+class HoldExpired(NamedTuple):
+    """A hold's timeout came; what lay in expired lots is still in the balances."""
+
+    member_id: UUID
+    hold_id: UUID
+    timeout_at: datetime
+    expired_at: datetime
+    released: Amounts
+    balances: Balances
+
+
 class PointsExpiring(NamedTuple):
     """A member is warned: `amount` of an asset expires soon; which warning it is, by its `days`."""
 
@@ -70,4 +119,14 @@ class ProgrammePublished(NamedTuple):
     valid_from: datetime
 
 
-Event = CheckoutPosted | CheckoutReversed | StoredValueToppedUp | ValueExpired | PointsExpiring
+Event = (
+    CheckoutPosted
+    | CheckoutReversed
+    | StoredValueToppedUp
+    | ValueExpired
+    | HoldAuthorized
+    | HoldCaptured
+    | HoldReleased
+    | HoldExpired
+    | PointsExpiring
+)

@@ -180,12 +180,8 @@ def _restore(
         account = member.account(lot.asset)
         if lot.due(now):
             expired.append((lot, amount))
-        elif lot.remaining:
-            lot.remaining += amount
-            account.refresh(lot)
         else:
-            lot.remaining = amount
-            account.add(lot)
+            account.put_back(lot, amount)
         entry.post(account, amount, part.house, lot)
         books.changes.touch(member, lot)
     return expired

@@ -86,6 +86,6 @@ def _check(
         raise errors.currency_mismatch(member.currency)
     if command.amount_minor > terms.top_up_limit_minor:
         raise errors.top_up_limit(terms.top_up_limit_minor)
-    held = member.cash.balance + member.bonus.balance - member.bonus.due_amount(now)
-    if held + command.amount_minor + gift > terms.balance_limit_minor:
-        raise errors.balance_limit(terms.balance_limit_minor, held)
+    stored = member.cash.balance + member.bonus.balance - member.bonus.due_amount(now)
+    if stored + command.amount_minor + gift > terms.balance_limit_minor:
+        raise errors.balance_limit(terms.balance_limit_minor, stored)

@@ -45,7 +45,15 @@ class DifferenceKind(StrEnum):
     VERSION = "VERSION"
     """A version has neither an entry nor a record, or is above the member's last."""
     RECORD = "RECORD"
-    """A checkout, reversal or top-up says something else than its entry."""
+    """A checkout, reversal, top-up or captured hold says something else than its entry."""
+    HELD = "HELD"
+    """What a member says is held is not what open holds have pinned."""
+    LOT_HELD = "LOT_HELD"
+    """What a lot says is held is not what open holds have pinned of it."""
+    HOLD = "HOLD"
+    """An open hold is not the sum of its pins, or one that has ended still has some."""
+    OPEN_HOLDS = "OPEN_HOLDS"
+    """How many holds a member says are open, or when the next times out, is not so."""
 
 
 class Difference(NamedTuple):
@@ -76,6 +84,7 @@ class AssetTotals:
     member_balances: int = 0
     open_lots: int = 0
     debt: int = 0
+    held: int = 0
     house_totals: dict[str, int] = field(default_factory=dict)
     differing: set[UUID] = field(default_factory=set)
 

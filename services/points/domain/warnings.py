@@ -68,7 +68,7 @@ def _soon(account: Account, until: datetime, zone: ZoneInfo) -> Iterator[_Soon]:
     """What expires by `until`, a last day each; the account's lots are loaded that far."""
     assert account.open_lots is not None, "a member to be warned was loaded without lots"
     ends = [
-        (lot.expires_at, lot.remaining)
+        (lot.expires_at, lot.free)
         for lot in account.open_lots
         if lot.expires_at is not None and lot.expires_at <= until
     ]

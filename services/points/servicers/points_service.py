@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
+from huitouke.points.v1 import hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceServicer
 from sqlalchemy import Connection
@@ -19,7 +20,8 @@ from chassis.storage.executor import Executor, Submission
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.storage.requests import fingerprint
-from services.points.converters.answers import to_balances, to_posted
+from services.points.converters.answers import to_available, to_balances, to_posted
+from services.points.converters.holds import to_hold
 from services.points.converters.pages import Page, from_token, to_token
 from services.points.converters.programmes import from_programme
 from services.points.converters.reports import to_entries
@@ -31,6 +33,7 @@ from services.points.converters.requests import (
 )
 from services.points.converters.values import to_instant
 from services.points.converters.verification import to_verification
+from services.points.domain import errors
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer
 from services.points.domain.books import Books
@@ -38,7 +41,7 @@ from services.points.domain.commands import Command, PostCheckout, PublishProgra
 from services.points.domain.ledger import balances_at, decide
 from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
-from services.points.storage import queries
+from services.points.storage import holds, queries
 from services.points.storage.programmes import read_newer
 from services.points.storage.reports.ranges import stop_at
 from services.points.storage.reports.verification import verify as recompute
@@ -82,6 +85,15 @@ class PointsServicer(PointsServiceServicer):
     async def TopUp(self, request: pb.TopUpRequest, context: Any) -> Any:
         return await self._write(request)
 
+    async def AuthorizeHold(self, request: hold_pb2.AuthorizeHoldRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def CaptureHold(self, request: hold_pb2.CaptureHoldRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def ReleaseHold(self, request: hold_pb2.ReleaseHoldRequest, context: Any) -> Any:
+        return await self._write(request)
+
     async def BatchPost(self, request: pb.BatchPostRequest, context: Any) -> Any:
         outcomes = await run_batch(request.items, self._submission, self._executor)
         return fill_outcomes(pb.BatchPostResponse(), outcomes, _as_it_is)
@@ -116,7 +128,27 @@ class PointsServicer(PointsServiceServicer):
     ) -> pb.GetBalancesResponse:
         member_id = UUID(request.member_id)
         balances = await self._reads.run_snapshot(self._balances, member_id)
-        return pb.GetBalancesResponse(balances=to_balances(balances))
+        return pb.GetBalancesResponse(
+            balances=to_balances(balances), available=to_available(balances)
+        )
+
+    async def GetHold(
+        self, request: hold_pb2.GetHoldRequest, context: Any
+    ) -> hold_pb2.GetHoldResponse:
+        member_id, hold_id = UUID(request.member_id), UUID(request.hold_id)
+        hold = await self._reads.run(holds.read_one, member_id, hold_id)
+        if hold is None:
+            raise errors.hold_not_found(hold_id)
+        return hold_pb2.GetHoldResponse(hold=to_hold(hold, self._clock.now()))
+
+    async def ListOpenHolds(
+        self, request: hold_pb2.ListOpenHoldsRequest, context: Any
+    ) -> hold_pb2.ListOpenHoldsResponse:
+        found = await self._reads.run(holds.read_open, UUID(request.member_id))
+        now = self._clock.now()
+        return hold_pb2.ListOpenHoldsResponse(
+            holds=[to_hold(hold, now) for hold in found if not hold.timed_out(now)]
+        )
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, context: Any

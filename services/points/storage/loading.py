@@ -27,7 +27,14 @@ Needs = Mapping[tuple[UUID, Asset], int]
 FIRST_LOTS, LOTS_FACTOR = 8, 16
 """How many lots of an account are read at first, and by how much more where they don't suffice."""
 
-_LOT_COLUMNS = "lot_number, asset::text, amount, remaining, expired, earned_at, expires_at"
+_MEMBER_COLUMNS = (
+    *tables.MEMBERS,
+    "points_held",
+    "cash_held_minor",
+    "bonus_held_minor",
+    "open_holds",
+)
+_LOT_COLUMNS = "lot_number, asset::text, amount, remaining, expired, earned_at, expires_at, held"
 _SPEND_ORDER = attrgetter("order")
 _CHECKOUT_COLUMNS = (
     "checkout_id",
@@ -45,6 +52,10 @@ _CHECKOUT_COLUMNS = (
     "points_debt_after",
     "next_expiring_points_after",
     "next_expiry_after",
+    "points_held_after",
+    "cash_held_after_minor",
+    "bonus_held_after_minor",
+    "kind::text",
     *reversals.CHECKOUT_COLUMNS,
 )
 _POSTING_COLUMNS = (
@@ -67,7 +78,7 @@ _POSTING_COLUMNS = (
 def members(connection: Connection, ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Member]:
     """Return the members of sorted `ids` that exist, their rows locked in that order if asked."""
     rows = sets.select_by_keys(
-        connection, "members", {"member_id": ("uuid", ids)}, select=tuple(tables.MEMBERS), lock=lock
+        connection, "members", {"member_id": ("uuid", ids)}, select=_MEMBER_COLUMNS, lock=lock
     )
     return {row[0]: _member(row) for row in rows}
 
@@ -81,9 +92,10 @@ def _member(row: sets.Row) -> Member:
         last_posted_at=row[2],
         last_lot_number=row[11],
         points_debt=row[6],
-        points=Account(Asset.POINTS, row[3], next_expiry),
-        cash=Account(Asset.CASH, row[4]),
-        bonus=Account(Asset.BONUS, row[5], bonus_expiry),
+        points=Account(Asset.POINTS, row[3], next_expiry, held=row[12]),
+        cash=Account(Asset.CASH, row[4], held=row[13]),
+        bonus=Account(Asset.BONUS, row[5], bonus_expiry, held=row[14]),
+        stored_holds=row[15],
     )
 
 
@@ -105,7 +117,7 @@ def checkouts(
             row[1],
             CheckoutState(row[2]),
             resolved_at=row[5],
-            returned=reversals.returned(row[15:]),
+            returned=reversals.returned(row[19:]),
         )
         for row in rows
     }
@@ -124,7 +136,7 @@ def _entries(connection: Connection, posted: Sequence[sets.Row]) -> dict[tuple[U
     A checkout that neither spent nor earned has an entry without postings.
     """
     entries = {
-        (row[1], row[3]): Entry(row[1], row[3], EntryKind.CHECKOUT, row[4], row[0], None, row[6])
+        (row[1], row[3]): Entry(row[1], row[3], EntryKind(row[18]), row[4], row[0], None, row[6])
         for row in posted
     }
     rows = sets.select_by_keys(
@@ -167,7 +179,18 @@ def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
         debt_collected=-moved.get((Asset.POINTS, House.DEBT), 0),
         earned_by=earned,
         programme_version=row[6],
-        balances=Balances(row[9], row[10], row[11], row[12], row[3], row[13], row[14]),
+        balances=Balances(
+            row[9],
+            row[10],
+            row[11],
+            row[12],
+            row[3],
+            row[13],
+            row[14],
+            row[15] or 0,
+            row[16] or 0,
+            row[17] or 0,
+        ),
     )
     return PostAnswer(row[0], row[4], posted)
 
@@ -184,10 +207,11 @@ def _moved(entry: Entry) -> dict[tuple[Asset, House], int]:
 def open_lots(
     connection: Connection, loaded: Mapping[UUID, Member], needs: Needs, now: datetime
 ) -> None:
-    """Load the open lots of the needed accounts, in spend order, until each need is covered.
+    """Load the lots of the needed accounts that have a free part, until each need is covered.
 
-    What is due at `now` covers nothing. One lot more than needed is loaded, so that the first
-    lot left is known. Hot members with very many lots cost a few more statements.
+    They come in spend order. What is due at `now` covers nothing. One lot more than needed is
+    loaded, so that the first lot left is known. Hot members with very many lots cost a few more
+    statements.
     """
     missing, limit = dict(needs), FIRST_LOTS
     while missing:
@@ -210,6 +234,7 @@ def _first_lots(
         f"SELECT v.member_id, t.* FROM unnest(%s::uuid[], %s::asset[]) AS v(member_id, asset) "
         f"CROSS JOIN LATERAL (SELECT {_LOT_COLUMNS} FROM lots AS l "
         "WHERE l.member_id = v.member_id AND l.asset = v.asset AND l.open "
+        "AND l.remaining > l.held "
         f"ORDER BY l.expires_at, l.earned_at, l.lot_number LIMIT {limit:d}) AS t"
     )
     rows = sets.execute(
@@ -231,7 +256,7 @@ def _first_lots(
 
 def _covered(lots: Sequence[Lot], now: datetime) -> int:
     """What all lots but the last cover of a need; the last one only shows what comes next."""
-    return sum(lot.remaining for lot in lots[:-1] if not lot.due(now))
+    return sum(lot.free for lot in lots[:-1] if not lot.due(now))
 
 
 def _put(member: Member, asset: Asset, lots: list[Lot]) -> None:
@@ -243,7 +268,7 @@ def _put(member: Member, asset: Asset, lots: list[Lot]) -> None:
 def single_lots(
     connection: Connection, loaded: Mapping[UUID, Member], numbers: Iterable[tuple[UUID, int]]
 ) -> None:
-    """Load lots by number, exhausted ones too; accounts with loaded lots get the open ones."""
+    """Load lots by number, exhausted ones too; those with a free part are among the open ones."""
     wanted = sorted({key for key in numbers if key[1] not in loaded[key[0]].lots})
     rows = sets.select_by_keys(
         connection,
@@ -258,10 +283,10 @@ def single_lots(
         member, lot = loaded[row[0]], _lot(row[1:])
         member.lots[lot.number] = lot
         lots = member.account(lot.asset).open_lots
-        if lot.remaining and lots is not None:
+        if lot.free and lots is not None:
             insort(lots, lot, key=_SPEND_ORDER)
 
 
 def _lot(row: Sequence[Any]) -> Lot:
-    number, asset, amount, remaining, expired, earned_at, expires_at = row
-    return Lot(number, Asset(asset), amount, remaining, expired, earned_at, expires_at)
+    number, asset, amount, remaining, expired, earned_at, expires_at, held = row
+    return Lot(number, Asset(asset), amount, remaining, expired, earned_at, expires_at, held)

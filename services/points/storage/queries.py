@@ -29,7 +29,8 @@ GROUP BY version ORDER BY version DESC LIMIT %(limit)s
 _DUE = """
 WITH page AS (
     SELECT member_id, coalesce(points_next_expiry <= %(now)s, false)
-                      OR coalesce(bonus_next_expiry <= %(now)s, false) AS due
+                      OR coalesce(bonus_next_expiry <= %(now)s, false)
+                      OR coalesce(next_hold_timeout <= %(now)s, false) AS due
     FROM members WHERE member_id > %(after)s ORDER BY member_id LIMIT %(limit)s
 )
 SELECT count(*), (array_agg(member_id ORDER BY member_id DESC))[1],

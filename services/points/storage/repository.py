@@ -15,7 +15,9 @@ from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
     ReverseCheckout,
@@ -24,12 +26,18 @@ from services.points.domain.commands import (
 )
 from services.points.domain.programme import Programmes
 from services.points.domain.warnings import horizons
-from services.points.storage import loading, programmes, saving, warnings
+from services.points.storage import holds, loading, programmes, saving, warnings
 
 EVERYTHING = 2**62
 """A need that only loading every open lot covers."""
 
-_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
+_UNIQUE_FOR_EVER = {
+    "checkouts_pkey",
+    "top_ups_pkey",
+    "reversals_pkey",
+    "holds_unique_for_ever",
+    "holds_open_checkout",
+}
 
 
 class PointsRepository:
@@ -60,14 +68,14 @@ class PointsRepository:
         return Books(members, self._programmes, not_before=_last_posting(members))
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
-        """Read what the commands need: known ids, checkouts, lots."""
+        """Read what the commands need: known ids, checkouts, holds, lots."""
         load_books(connection, state, commands, self._clock.now())
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
         changes = state.changes
-        changed = dict.fromkeys(entry.member_id for entry in changes.entries)
-        changed |= dict.fromkeys(warned.member_id for warned in changes.warned)
+        changed = dict.fromkeys(changes.members())
+        holds_changed = bool(changes.new_holds or changes.resolved_holds)
         try:
             with sets.pipelined(connection):
                 saving.insert_postings(connection, changes.entries)
@@ -79,7 +87,10 @@ class PointsRepository:
                 saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
                 warnings.insert_warned(connection, changes.warned)
-                saving.update_members(connection, [state.members[each] for each in changed])
+                if holds_changed:
+                    holds.save(connection, changes)
+                members = [state.members[each] for each in changed]
+                saving.update_members(connection, members, holds=holds_changed)
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
@@ -92,14 +103,23 @@ def load_books(
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
-    something due at `now` gets its first lots in any case.
+    something due at `now` gets its first lots in any case. Holds and their lots are loaded only
+    for members who have any.
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
+    pins = holds.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
+    for hold_id in pins:
+        hold = books.holds[hold_id]
+        for asset in Asset:
+            if hold.held.of(asset):
+                needs.setdefault((hold.member_id, asset), 0)
     loading.open_lots(connection, books.members, needs, _horizon(commands, now))
     _load_warned(connection, books, commands)
-    loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
+    singly = _lots_to_reverse(books, commands) + holds.lots_of(books, pins)
+    loading.single_lots(connection, books.members, singly)
+    holds.attach(books, pins)
 
 
 def read_books(connection: Connection, command: Command, known: Programmes, now: datetime) -> Books:
@@ -140,6 +160,11 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     answered = {each.checkout_id for each in named if isinstance(each, CancelPost)}
     answered |= {each.checkout_id for each in reverses}
     ids = [each.checkout_id for each in (*named, *reverses)]
+    ids += [
+        each.hold_id if isinstance(each, CaptureHold) else each.checkout_id or each.hold_id
+        for each in commands
+        if isinstance(each, CaptureHold | AuthorizeHold)
+    ]
     books.checkouts = loading.checkouts(connection, ids, answered)
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
@@ -156,14 +181,13 @@ def _needs(
         needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
 
     for command in commands:
-        if isinstance(command, PostCheckout):
-            purchase = command.purchase
-            if purchase.redeem_points:
-                add(command.member_id, Asset.POINTS, purchase.redeem_points)
-            if purchase.pay_stored_value_minor:
-                add(command.member_id, Asset.CASH, purchase.pay_stored_value_minor)
-                add(command.member_id, Asset.BONUS, purchase.pay_stored_value_minor)
-        elif isinstance(command, ReverseCheckout):
+        points, stored_value = _tendered(command)
+        if points:
+            add(command.member_id, Asset.POINTS, points)
+        if stored_value:
+            add(command.member_id, Asset.CASH, stored_value)
+            add(command.member_id, Asset.BONUS, stored_value)
+        if isinstance(command, ReverseCheckout):
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
             add(command.member_id, Asset.BONUS, 0)
@@ -175,6 +199,15 @@ def _needs(
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:
                 add(member.member_id, account.asset, 0)
     return needs
+
+
+def _tendered(command: Command) -> tuple[int, int]:
+    """Points and stored value that a command takes out of what is free; pinned parts it knows."""
+    if isinstance(command, AuthorizeHold):
+        return command.points, command.stored_value_minor
+    if isinstance(command, PostCheckout) and command.hold_id is None:
+        return command.purchase.redeem_points, command.purchase.pay_stored_value_minor
+    return 0, 0
 
 
 def _earned(books: Books, command: ReverseCheckout) -> int:

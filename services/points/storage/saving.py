@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from chassis.storage import sets
 from services.points.domain.accounts import Member
+from services.points.domain.assets import EntryKind
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.purchases import Place
@@ -21,17 +22,7 @@ from services.points.domain.records import (
 )
 from services.points.storage import tables
 
-Rows = Sequence[Sequence[object]]
-
-
-def _columns(types: tables.TableColumns, rows: Rows) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
+_columns = tables.columns
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -72,6 +63,7 @@ def insert_lots(connection: Connection, lots: Sequence[tuple[UUID, Lot]]) -> Non
             lot.remaining > 0,
             lot.remaining,
             lot.expired,
+            lot.held,
         )
         for member_id, lot in lots
     ]
@@ -80,7 +72,7 @@ def insert_lots(connection: Connection, lots: Sequence[tuple[UUID, Lot]]) -> Non
 
 def update_lots(connection: Connection, lots: Mapping[tuple[UUID, int], Lot]) -> None:
     """Save what is left of stored lots; a lot leaves the open index only when it is exhausted."""
-    rows = [(lot.remaining > 0, lot.remaining, lot.expired) for lot in lots.values()]
+    rows = [(lot.remaining > 0, lot.remaining, lot.expired, lot.held) for lot in lots.values()]
     sets.update_from_columns(
         connection,
         "lots",
@@ -89,12 +81,28 @@ def update_lots(connection: Connection, lots: Mapping[tuple[UUID, int], Lot]) ->
     )
 
 
-def update_members(connection: Connection, members: Sequence[Member]) -> None:
+def update_members(connection: Connection, members: Sequence[Member], *, holds: bool) -> None:
+    """Save the accounts; what is held too, where the batch has changed `holds`."""
+    types, rows = tables.MEMBER_BALANCES, [_balances(member) for member in members]
+    if holds:
+        types = {**types, **tables.MEMBER_HOLDS}
+        rows = [(*row, *_held(member)) for row, member in zip(rows, members, strict=True)]
     sets.update_from_columns(
         connection,
         "members",
         keys={"member_id": ("uuid", [member.member_id for member in members])},
-        values=_columns(tables.MEMBER_BALANCES, [_balances(member) for member in members]),
+        values=_columns(types, rows),
+    )
+
+
+def _held(member: Member) -> Sequence[object]:
+    timeouts = [hold.timeout_at for hold in member.holds.values() if hold.timeout_at is not None]
+    return (
+        member.points.held,
+        member.cash.held,
+        member.bonus.held,
+        len(member.holds),
+        min(timeouts, default=None),
     )
 
 
@@ -114,8 +122,29 @@ def _balances(member: Member) -> Sequence[object]:
 
 
 def insert_posted(connection: Connection, posted: Sequence[PostedCheckout]) -> None:
-    rows = [_checkout(each) for each in posted]
-    sets.insert_columns(connection, "checkouts", _columns(tables.CHECKOUTS, rows))
+    """Save checkouts; what few have to do with holds takes columns that the others leave out."""
+    plain, holding = [], []
+    for each in posted:
+        row, held = _checkout(each), _holds_after(each)
+        if held is None:
+            plain.append(row)
+        else:
+            holding.append((*row, *held))
+    sets.insert_columns(connection, "checkouts", _columns(tables.CHECKOUTS, plain))
+    types = {**tables.CHECKOUTS, **tables.CHECKOUT_HOLDS}
+    sets.insert_columns(connection, "checkouts", _columns(types, holding))
+
+
+def _holds_after(record: PostedCheckout) -> Sequence[object] | None:
+    """What a checkout has to do with holds: it is a capture, or something was held after it."""
+    entry, answer = record.checkout.entry, record.checkout.answer
+    assert entry is not None, "a checkout is posted with its entry"
+    assert answer is not None, "a checkout is posted with its answer"
+    after = answer.posted.balances
+    held = (after.points_held, after.cash_held_minor, after.bonus_held_minor)
+    if entry.kind is EntryKind.CHECKOUT and not any(held):
+        return None
+    return (entry.kind, *held)
 
 
 def _checkout(record: PostedCheckout) -> Sequence[object]:

@@ -5,7 +5,9 @@ The migrations create them; a test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from chassis.storage import sets
 
 TableColumns = Mapping[str, str]
 
@@ -23,8 +25,21 @@ MEMBER_BALANCES: TableColumns = {
     "last_lot_number": "integer",
 }
 MEMBERS: TableColumns = {"member_id": "uuid", **MEMBER_BALANCES}
+MEMBER_HOLDS: TableColumns = {
+    "points_held": "bigint",
+    "cash_held_minor": "bigint",
+    "bonus_held_minor": "bigint",
+    "open_holds": "integer",
+    "next_hold_timeout": "timestamptz",
+}
+"""Written only by batches that change holds."""
 
-LOT_STATE: TableColumns = {"open": "boolean", "remaining": "bigint", "expired": "bigint"}
+LOT_STATE: TableColumns = {
+    "open": "boolean",
+    "remaining": "bigint",
+    "expired": "bigint",
+    "held": "bigint",
+}
 LOTS: TableColumns = {
     "member_id": "uuid",
     "lot_number": "integer",
@@ -81,6 +96,13 @@ CHECKOUTS: TableColumns = {
     "next_expiring_points_after": "bigint",
     "next_expiry_after": "timestamptz",
 }
+CHECKOUT_HOLDS: TableColumns = {
+    "kind": "entry_kind",
+    "points_held_after": "bigint",
+    "cash_held_after_minor": "bigint",
+    "bonus_held_after_minor": "bigint",
+}
+"""Written only of captures and where something was held after."""
 RETURNED: TableColumns = {
     "reversed_minor": "bigint",
     "points_restored": "bigint",
@@ -130,6 +152,35 @@ TOP_UPS: TableColumns = {
     "bonus_lot_number": "integer",
 }
 
+HOLD_END: TableColumns = {
+    "state": "hold_state",
+    "resolved_at": "timestamptz",
+    "resolved_version": "bigint",
+    "points_captured": "bigint",
+    "cash_captured_minor": "bigint",
+    "bonus_captured_minor": "bigint",
+}
+HOLDS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "merchant_id": "uuid",
+    "checkout_id": "uuid",
+    "currency": "text",
+    "points": "bigint",
+    "cash_minor": "bigint",
+    "bonus_minor": "bigint",
+    "authorized_at": "timestamptz",
+    "timeout_at": "timestamptz",
+    "version": "bigint",
+    **HOLD_END,
+}
+HOLD_LOTS: TableColumns = {
+    "member_id": "uuid",
+    "hold_id": "uuid",
+    "lot_number": "integer",
+    "amount": "bigint",
+}
+
 EXPIRY_WARNINGS: TableColumns = {
     "member_id": "uuid",
     "asset": "asset",
@@ -144,3 +195,13 @@ PROGRAMMES: TableColumns = {
     "content": "jsonb",
     "published_at": "timestamptz",
 }
+
+
+def columns(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
+    """Turn rows, in the order of `types`, into one array per column."""
+    values: Sequence[Sequence[object]] = (
+        list(zip(*rows, strict=True)) if rows else [()] * len(types)
+    )
+    return {
+        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
+    }

@@ -25,7 +25,7 @@ WITH page AS (
     SELECT member_id, soon AND EXISTS (
         SELECT FROM lots AS l
         WHERE l.member_id = page.member_id AND l.open AND l.asset IN ('POINTS', 'BONUS')
-          AND l.expires_at > %(now)s AND l.expires_at <= %(until)s
+          AND l.remaining > l.held AND l.expires_at > %(now)s AND l.expires_at <= %(until)s
           AND NOT EXISTS (
               SELECT FROM expiry_warnings AS w
               WHERE w.member_id = l.member_id AND w.asset = l.asset

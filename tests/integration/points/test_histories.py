@@ -41,16 +41,22 @@ from tests.histories.services import (
 from tests.histories.strategies import POSTGRES, proven
 
 _LOTS = """
-SELECT lot_number, asset::text, amount, remaining, expired, earned_at, expires_at FROM lots
+SELECT lot_number, asset::text, amount, remaining, expired, earned_at, expires_at, held FROM lots
 WHERE member_id = %s ORDER BY lot_number
 """
-_MEMBER = (
-    "SELECT version, points, cash_minor, bonus_minor, points_debt FROM members WHERE member_id = %s"
-)
+_MEMBER = """
+SELECT version, points, cash_minor, bonus_minor, points_debt,
+       points_held, cash_held_minor, bonus_held_minor
+FROM members WHERE member_id = %s
+"""
 _POSTINGS = """
 SELECT member_id, version, kind::text, posted_at, reference_id,
        asset::text, amount, house::text, lot_number, balance_after
 FROM postings WHERE member_id = %s AND version > %s ORDER BY version, line
+"""
+_PINS = """
+SELECT lot_number, sum(amount)::bigint FROM hold_lots JOIN holds USING (member_id, hold_id)
+WHERE member_id = %s AND state = 'OPEN' GROUP BY lot_number
 """
 _EVENTS = """
 SELECT aggregateid, type, version, payload FROM outbox
@@ -82,6 +88,9 @@ class PostgresService:
 
     def lots(self, member_id: UUID) -> list[LotRow]:
         return [LotRow(*row) for row in self._looking.execute(_LOTS, (member_id,))]
+
+    def pins(self, member_id: UUID) -> dict[int, int]:
+        return dict(self._looking.execute(_PINS, (member_id,)).fetchall())
 
     def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
         entries: dict[tuple[UUID, int], Entry] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from importlib import import_module
 from uuid import UUID, uuid4
 
 import psycopg
@@ -229,3 +230,40 @@ def test_the_database_refuses_more_back_than_was_paid(
     asyncio.run(reverse_a_part())
     with psycopg.connect(ledger_url) as connection, pytest.raises(CheckViolation):
         connection.execute(f"UPDATE checkouts SET {change}")
+
+
+_FORGET = """
+ALTER TABLE checkouts DROP COLUMN reversed_minor, DROP COLUMN points_restored,
+    DROP COLUMN points_value_restored_minor, DROP COLUMN cash_restored_minor,
+    DROP COLUMN bonus_restored_minor, DROP CONSTRAINT IF EXISTS checkouts_returned_whole,
+    DROP CONSTRAINT IF EXISTS checkouts_returned_within_bill,
+    DROP CONSTRAINT IF EXISTS checkouts_reversed_when_all_is;
+ALTER TABLE reversals DROP COLUMN amount_minor, DROP COLUMN points_value_minor,
+    DROP COLUMN money_minor
+"""
+
+
+def test_what_was_reversed_wholly_before_there_were_parts_is_known_as_such(
+    serve: Serve, ledger_url: str
+) -> None:
+    async def reverse_one() -> None:
+        async with serve() as points:
+            caller, member = points.caller(), uuid4()
+            await caller.call("TopUp", top_up(member, 50_000))
+            await caller.call("Post", post(purchase(member, 50_000)))
+            dinner = uuid4()
+            bought = purchase(member, 10_050, points=200, stored=5_000)
+            await caller.call("Post", post(bought, dinner))
+            await caller.call("Reverse", reverse(member, dinner))
+
+    columns = "reversed_minor, points_value_restored_minor, points_restored, cash_restored_minor"
+    asked = f"SELECT {columns} FROM checkouts ORDER BY checkout_id"
+    asyncio.run(reverse_one())
+    migration = import_module("services.points.storage.migrations.versions.0005_reversals")
+    with psycopg.connect(ledger_url) as connection:
+        before = connection.execute(asked).fetchall()
+        connection.execute(_FORGET)
+        for script in ("RETURNED", "REVERSALS", "BACKFILL", "CHECKED"):
+            connection.execute(getattr(migration, script))
+        assert connection.execute(asked).fetchall() == before
+        assert connection.execute(_DIFFERING).fetchone() == (0,)

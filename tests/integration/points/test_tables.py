@@ -8,10 +8,17 @@ import pytest
 from services.points.storage import tables
 
 WRITTEN = {
-    "members": tables.MEMBERS,
+    "members": {**tables.MEMBERS, **tables.MEMBER_HOLDS},
     "lots": tables.LOTS,
     "postings": tables.POSTINGS,
-    "checkouts": {**tables.CHECKOUTS, **tables.FENCES, **tables.RETURNED},
+    "checkouts": {
+        **tables.CHECKOUTS,
+        **tables.CHECKOUT_HOLDS,
+        **tables.FENCES,
+        **tables.RETURNED,
+    },
+    "holds": tables.HOLDS,
+    "hold_lots": tables.HOLD_LOTS,
     "reversals": tables.REVERSALS,
     "top_ups": tables.TOP_UPS,
     "programmes": tables.PROGRAMMES,
@@ -37,7 +44,7 @@ def test_every_column_is_written_with_its_own_type(table: str, ledger_url: str) 
 
 
 def test_nothing_that_changes_with_every_command_is_in_an_index(ledger_url: str) -> None:
-    changing = {*tables.MEMBER_BALANCES, "remaining", "expired"}
+    changing = {*tables.MEMBER_BALANCES, *tables.MEMBER_HOLDS, "remaining", "expired", "held"}
     with psycopg.connect(ledger_url) as connection:
         indexed = connection.execute(
             "SELECT indexdef FROM pg_indexes WHERE tablename IN ('members', 'lots')"

@@ -12,6 +12,7 @@ from typing import Final
 from chassis.storage import sets
 from services.points.domain.assets import Asset
 from services.points.domain.verification import Difference, DifferenceKind
+from services.points.storage.reports.held import HELD_CHECKS
 from services.points.storage.reports.ranges import Driver, KeyRange
 
 _ACCOUNTS = """
@@ -67,7 +68,7 @@ WITH stored AS (
     WHERE member_id BETWEEN %(low)s AND %(high)s
 ), in_lots AS (
     SELECT member_id, asset, min(expires_at) AS next_expiry FROM lots
-    WHERE open AND asset <> 'CASH' AND member_id BETWEEN %(low)s AND %(high)s
+    WHERE open AND remaining > held AND asset <> 'CASH' AND member_id BETWEEN %(low)s AND %(high)s
     GROUP BY member_id, asset
 )
 SELECT 'NEXT_EXPIRY', member_id, asset::text, NULL, NULL, stored.next_expiry, in_lots.next_expiry
@@ -102,7 +103,7 @@ FROM (
 WHERE found.differs
 """
 
-CHECKS: Final = (_ACCOUNTS, _LOTS, _NEXT_EXPIRY, _BALANCES_AFTER, _ENTRIES)
+CHECKS: Final = (_ACCOUNTS, _LOTS, _NEXT_EXPIRY, _BALANCES_AFTER, _ENTRIES, *HELD_CHECKS)
 
 
 def differences(driver: Driver, statement: str, keys: KeyRange) -> Iterator[Difference]:

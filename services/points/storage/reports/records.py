@@ -74,9 +74,30 @@ FROM said LEFT JOIN posted USING (top_up_id)
 WHERE said.added <> coalesce(posted.added, '0/0')
 """
 
+_CAPTURES = """
+WITH said AS (
+    SELECT hold_id, member_id, resolved_version AS version,
+           concat_ws('/', points_captured, cash_captured_minor, bonus_captured_minor) AS captured
+    FROM holds WHERE hold_id BETWEEN %(low)s AND %(high)s AND state = 'CAPTURED'
+), posted AS (
+    SELECT hold_id, concat_ws('/',
+               -coalesce(sum(amount) FILTER (WHERE house = 'REDEEMED'), 0),
+               -coalesce(sum(amount) FILTER (WHERE house = 'SETTLEMENT' AND asset = 'CASH'), 0),
+               -coalesce(sum(amount) FILTER (WHERE house = 'SETTLEMENT' AND asset = 'BONUS'), 0))
+               AS captured
+    FROM said JOIN postings USING (member_id, version) GROUP BY hold_id
+)
+SELECT 'RECORD', member_id, NULL, NULL, version,
+       concat('hold ', hold_id, ': points/cash/bonus ', said.captured),
+       coalesce(posted.captured, '0/0/0')
+FROM said LEFT JOIN posted USING (hold_id)
+WHERE said.captured <> coalesce(posted.captured, '0/0/0')
+"""
+
 RECORD_CHECKS: Final = (
     RecordCheck("checkouts", "checkout_id", _CHECKOUTS),
     RecordCheck("reversals", "reversal_id", _REVERSALS),
     RecordCheck("top_ups", "top_up_id", _TOP_UPS),
+    RecordCheck("holds", "hold_id", _CAPTURES),
 )
 """A further table of records is a further line."""

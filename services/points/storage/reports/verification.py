@@ -27,7 +27,7 @@ SELECT count(*), coalesce(sum(points), 0)::bigint, coalesce(sum(cash_minor), 0):
 FROM members WHERE member_id BETWEEN %(low)s AND %(high)s
 """
 _IN_LOTS = """
-SELECT asset::text, count(*), sum(remaining)::bigint FROM lots
+SELECT asset::text, count(*), sum(remaining)::bigint, sum(held)::bigint FROM lots
 WHERE member_id BETWEEN %(low)s AND %(high)s GROUP BY asset
 """
 _HOUSES = """
@@ -37,9 +37,10 @@ WHERE member_id BETWEEN %(low)s AND %(high)s GROUP BY asset, house ORDER BY asse
 _CHECKOUTS = """
 SELECT count(*) FILTER (WHERE state <> 'CANCELLED'), count(*) FILTER (WHERE state = 'REVERSED'),
        count(*) FILTER (WHERE state = 'CANCELLED'),
-       (SELECT count(*) FROM reversals WHERE checkout_id BETWEEN %(low)s AND %(high)s),
+       (SELECT count(*) FROM reversals AS r JOIN checkouts AS c USING (checkout_id)
+        WHERE c.kind = 'CHECKOUT' AND r.checkout_id BETWEEN %(low)s AND %(high)s),
        coalesce(sum(reversed_minor), 0)::bigint
-FROM checkouts WHERE checkout_id BETWEEN %(low)s AND %(high)s
+FROM checkouts WHERE kind = 'CHECKOUT' AND checkout_id BETWEEN %(low)s AND %(high)s
 """
 
 Progress = Callable[[Looked], None]
@@ -102,9 +103,10 @@ def _add_totals(driver: Driver, keys: KeyRange, found: Verification) -> None:
     for asset, balance in zip(Asset, (points, cash_minor, bonus_minor), strict=True):
         found.of(asset).member_balances += balance
     found.of(Asset.POINTS).debt += debt
-    for asset, lots, remaining in driver.execute(_IN_LOTS, keys.parameters):
+    for asset, lots, remaining, held in driver.execute(_IN_LOTS, keys.parameters):
         found.looked.lots += lots
         found.of(Asset(asset)).open_lots += remaining
+        found.of(Asset(asset)).held += held
     for asset, house, postings, total in driver.execute(_HOUSES, keys.parameters):
         found.looked.postings += postings
         totals = found.of(Asset(asset)).house_totals

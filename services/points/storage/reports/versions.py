@@ -13,8 +13,15 @@ from services.points.storage.reports.ranges import Driver, KeyRange
 GAPS_TOGETHER_MAX: Final = 100_000
 GAPS_OF_A_MEMBER_MAX: Final = 10_000
 """Versions without an entry that are looked at: a bound, should a version be nonsense."""
-EXPLAINED_BY: Final = ("checkouts", "reversals", "top_ups", "expiry_warnings")
-"""Tables whose rows carry `member_id` and the `version` of an event, also of one moving nothing."""
+EXPLAINED_BY: Final = (
+    ("checkouts", "version"),
+    ("reversals", "version"),
+    ("top_ups", "version"),
+    ("expiry_warnings", "version"),
+    ("holds", "version"),
+    ("holds", "resolved_version"),
+)
+"""Tables with a `member_id` and a column of the version of an event, also of one moving nothing."""
 
 _ABOVE = """
 SELECT 'VERSION', member_id, NULL, NULL, posted.version, members.version, posted.version
@@ -46,8 +53,8 @@ FROM unnest(%(members)s::uuid[], %(versions)s::bigint[]) AS gap(member_id, versi
 WHERE {
     " AND ".join(
         f"NOT EXISTS (SELECT FROM {table} AS record WHERE record.member_id = gap.member_id "
-        "AND record.version = gap.version)"
-        for table in EXPLAINED_BY
+        f"AND record.{column} = gap.version)"
+        for table, column in EXPLAINED_BY
     )
 }
 ORDER BY member_id, version

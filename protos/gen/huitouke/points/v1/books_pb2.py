@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehuitouke/points/v1/books.proto\x12\x12huitouke.points.v1\x1a\x1ehuitouke/points/v1/entry.proto\"\xcc\x01\n\x0e\x42ookDifference\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.huitouke.points.v1.BookDifferenceKind\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12(\n\x05\x61sset\x18\x03 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x12\n\nlot_number\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x0e\n\x06stored\x18\x06 \x01(\t\x12\x12\n\nrecomputed\x18\x07 \x01(\t*\xa8\x04\n\x12\x42ookDifferenceKind\x12$\n BOOK_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x42OOK_DIFFERENCE_KIND_BALANCE\x10\x01\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_DEBT\x10\x02\x12%\n!BOOK_DIFFERENCE_KIND_OUTSIDE_LOTS\x10\x03\x12\x1c\n\x18\x42OOK_DIFFERENCE_KIND_LOT\x10\x04\x12#\n\x1f\x42OOK_DIFFERENCE_KIND_LOT_AMOUNT\x10\x05\x12$\n BOOK_DIFFERENCE_KIND_LOT_EXPIRED\x10\x06\x12%\n!BOOK_DIFFERENCE_KIND_LOT_INVENTED\x10\x07\x12$\n BOOK_DIFFERENCE_KIND_LOT_MISSING\x10\x08\x12$\n BOOK_DIFFERENCE_KIND_NEXT_EXPIRY\x10\t\x12&\n\"BOOK_DIFFERENCE_KIND_BALANCE_AFTER\x10\n\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_LINE\x10\x0b\x12\x1e\n\x1a\x42OOK_DIFFERENCE_KIND_ORDER\x10\x0c\x12 \n\x1c\x42OOK_DIFFERENCE_KIND_VERSION\x10\r\x12\x1f\n\x1b\x42OOK_DIFFERENCE_KIND_RECORD\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehuitouke/points/v1/books.proto\x12\x12huitouke.points.v1\x1a\x1ehuitouke/points/v1/entry.proto\"\xcc\x01\n\x0e\x42ookDifference\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.huitouke.points.v1.BookDifferenceKind\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12(\n\x05\x61sset\x18\x03 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x12\n\nlot_number\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x0e\n\x06stored\x18\x06 \x01(\t\x12\x12\n\nrecomputed\x18\x07 \x01(\t*\xae\x05\n\x12\x42ookDifferenceKind\x12$\n BOOK_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x42OOK_DIFFERENCE_KIND_BALANCE\x10\x01\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_DEBT\x10\x02\x12%\n!BOOK_DIFFERENCE_KIND_OUTSIDE_LOTS\x10\x03\x12\x1c\n\x18\x42OOK_DIFFERENCE_KIND_LOT\x10\x04\x12#\n\x1f\x42OOK_DIFFERENCE_KIND_LOT_AMOUNT\x10\x05\x12$\n BOOK_DIFFERENCE_KIND_LOT_EXPIRED\x10\x06\x12%\n!BOOK_DIFFERENCE_KIND_LOT_INVENTED\x10\x07\x12$\n BOOK_DIFFERENCE_KIND_LOT_MISSING\x10\x08\x12$\n BOOK_DIFFERENCE_KIND_NEXT_EXPIRY\x10\t\x12&\n\"BOOK_DIFFERENCE_KIND_BALANCE_AFTER\x10\n\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_LINE\x10\x0b\x12\x1e\n\x1a\x42OOK_DIFFERENCE_KIND_ORDER\x10\x0c\x12 \n\x1c\x42OOK_DIFFERENCE_KIND_VERSION\x10\r\x12\x1f\n\x1b\x42OOK_DIFFERENCE_KIND_RECORD\x10\x0e\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_HELD\x10\x0f\x12!\n\x1d\x42OOK_DIFFERENCE_KIND_LOT_HELD\x10\x10\x12\x1d\n\x19\x42OOK_DIFFERENCE_KIND_HOLD\x10\x11\x12#\n\x1f\x42OOK_DIFFERENCE_KIND_OPEN_HOLDS\x10\x12\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'huitouke.points.v1.books_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BOOKDIFFERENCEKIND']._serialized_start=294
-  _globals['_BOOKDIFFERENCEKIND']._serialized_end=846
+  _globals['_BOOKDIFFERENCEKIND']._serialized_end=980
   _globals['_BOOKDIFFERENCE']._serialized_start=87
   _globals['_BOOKDIFFERENCE']._serialized_end=291
 # @@protoc_insertion_point(module_scope)

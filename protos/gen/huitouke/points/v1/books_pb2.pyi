@@ -53,7 +53,15 @@ class _BookDifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Bo
     BOOK_DIFFERENCE_KIND_VERSION: _BookDifferenceKind.ValueType  # 13
     """A version has neither an entry nor a record, or is above the member's last."""
     BOOK_DIFFERENCE_KIND_RECORD: _BookDifferenceKind.ValueType  # 14
-    """A checkout, reversal or top-up says something else than its entry."""
+    """A checkout, reversal, top-up or captured hold says something else than its entry."""
+    BOOK_DIFFERENCE_KIND_HELD: _BookDifferenceKind.ValueType  # 15
+    """What a member says is held is not what open holds have pinned."""
+    BOOK_DIFFERENCE_KIND_LOT_HELD: _BookDifferenceKind.ValueType  # 16
+    """What a lot says is held is not what open holds have pinned of it."""
+    BOOK_DIFFERENCE_KIND_HOLD: _BookDifferenceKind.ValueType  # 17
+    """An open hold is not the sum of its pins, or one that has ended still has some."""
+    BOOK_DIFFERENCE_KIND_OPEN_HOLDS: _BookDifferenceKind.ValueType  # 18
+    """How many holds a member says are open, or when the next times out, is not so."""
 
 class BookDifferenceKind(_BookDifferenceKind, metaclass=_BookDifferenceKindEnumTypeWrapper):
     """BookDifferenceKind says how a difference shows."""
@@ -87,7 +95,15 @@ BOOK_DIFFERENCE_KIND_ORDER: BookDifferenceKind.ValueType  # 12
 BOOK_DIFFERENCE_KIND_VERSION: BookDifferenceKind.ValueType  # 13
 """A version has neither an entry nor a record, or is above the member's last."""
 BOOK_DIFFERENCE_KIND_RECORD: BookDifferenceKind.ValueType  # 14
-"""A checkout, reversal or top-up says something else than its entry."""
+"""A checkout, reversal, top-up or captured hold says something else than its entry."""
+BOOK_DIFFERENCE_KIND_HELD: BookDifferenceKind.ValueType  # 15
+"""What a member says is held is not what open holds have pinned."""
+BOOK_DIFFERENCE_KIND_LOT_HELD: BookDifferenceKind.ValueType  # 16
+"""What a lot says is held is not what open holds have pinned of it."""
+BOOK_DIFFERENCE_KIND_HOLD: BookDifferenceKind.ValueType  # 17
+"""An open hold is not the sum of its pins, or one that has ended still has some."""
+BOOK_DIFFERENCE_KIND_OPEN_HOLDS: BookDifferenceKind.ValueType  # 18
+"""How many holds a member says are open, or when the next times out, is not so."""
 Global___BookDifferenceKind: _TypeAlias = BookDifferenceKind  # noqa: Y015
 
 @_typing.final

@@ -36,6 +36,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Stored value was topped up."""
     ENTRY_KIND_EXPIRY: _EntryKind.ValueType  # 4
     """Value expired."""
+    ENTRY_KIND_CAPTURE: _EntryKind.ValueType  # 5
+    """A direct hold was captured."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """EntryKind of an entry."""
@@ -50,6 +52,8 @@ ENTRY_KIND_TOP_UP: EntryKind.ValueType  # 3
 """Stored value was topped up."""
 ENTRY_KIND_EXPIRY: EntryKind.ValueType  # 4
 """Value expired."""
+ENTRY_KIND_CAPTURE: EntryKind.ValueType  # 5
+"""A direct hold was captured."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _Asset:
@@ -109,7 +113,7 @@ class Entry(_message.Message):
     merchant_id: _builtins.str
     """Merchant it happened at; empty for expiry."""
     reference_id: _builtins.str
-    """Checkout, top-up or refund it belongs to; empty for expiry."""
+    """Checkout, top-up, refund or hold it belongs to; empty for expiry."""
     @_builtins.property
     def posted_at(self) -> _timestamp_pb2.Timestamp:
         """When it was posted."""
@@ -147,6 +151,7 @@ class AssetBooks(_message.Message):
     HOUSE_TOTALS_FIELD_NUMBER: _builtins.int
     MEMBERS_DIFFERING_FIELD_NUMBER: _builtins.int
     DEBT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     asset: Global___Asset.ValueType
     """The asset: POINTS, CASH or BONUS."""
     member_balances: _builtins.int
@@ -159,6 +164,8 @@ class AssetBooks(_message.Message):
     """Members whose stored balance differs from their postings or their lots. Must be 0."""
     debt: _builtins.int
     """Points owed by members (POINTS only)."""
+    held: _builtins.int
+    """Sum of what open holds have set aside; equal to what lots and members say is held, or members differ."""
     @_builtins.property
     def house_totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___HouseTotal]:
         """House accounts, each the negated sum of the postings against it; with member_balances they add up to 0."""
@@ -173,10 +180,11 @@ class AssetBooks(_message.Message):
         house_totals: _abc.Iterable[Global___HouseTotal] | None = ...,
         members_differing: _builtins.int = ...,
         debt: _builtins.int = ...,
+        held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "held", b"held", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

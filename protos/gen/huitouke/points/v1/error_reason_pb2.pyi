@@ -78,6 +78,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 30
+    """The member has no hold of this id."""
+    ERROR_REASON_HOLD_EXISTS: _ErrorReason.ValueType  # 31
+    """The hold id was used before under another request_id."""
+    ERROR_REASON_HOLD_CAPTURED: _ErrorReason.ValueType  # 32
+    """The hold was captured; that is final. Metadata `state`."""
+    ERROR_REASON_HOLD_RELEASED: _ErrorReason.ValueType  # 33
+    """The hold was released, perhaps before it was authorised; that is final. Metadata `state`. Authorise another."""
+    ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 34
+    """The hold timed out; that is final. Metadata `state`, `timeout_at`. Authorise another."""
+    ERROR_REASON_CAPTURE_EXCEEDS_HOLD: _ErrorReason.ValueType  # 35
+    """More is spent than the hold has; metadata `points` and `stored_value_minor` say what it holds."""
+    ERROR_REASON_HOLD_OF_CHECKOUT: _ErrorReason.ValueType  # 36
+    """The hold belongs to a checkout (metadata `checkout_id`): only Post of that checkout captures it."""
+    ERROR_REASON_TOO_MANY_HOLDS: _ErrorReason.ValueType  # 37
+    """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
+    ERROR_REASON_CHECKOUT_HAS_HOLD: _ErrorReason.ValueType  # 38
+    """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
     ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
     """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
@@ -144,6 +162,24 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 30
+"""The member has no hold of this id."""
+ERROR_REASON_HOLD_EXISTS: ErrorReason.ValueType  # 31
+"""The hold id was used before under another request_id."""
+ERROR_REASON_HOLD_CAPTURED: ErrorReason.ValueType  # 32
+"""The hold was captured; that is final. Metadata `state`."""
+ERROR_REASON_HOLD_RELEASED: ErrorReason.ValueType  # 33
+"""The hold was released, perhaps before it was authorised; that is final. Metadata `state`. Authorise another."""
+ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 34
+"""The hold timed out; that is final. Metadata `state`, `timeout_at`. Authorise another."""
+ERROR_REASON_CAPTURE_EXCEEDS_HOLD: ErrorReason.ValueType  # 35
+"""More is spent than the hold has; metadata `points` and `stored_value_minor` say what it holds."""
+ERROR_REASON_HOLD_OF_CHECKOUT: ErrorReason.ValueType  # 36
+"""The hold belongs to a checkout (metadata `checkout_id`): only Post of that checkout captures it."""
+ERROR_REASON_TOO_MANY_HOLDS: ErrorReason.ValueType  # 37
+"""The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
+ERROR_REASON_CHECKOUT_HAS_HOLD: ErrorReason.ValueType  # 38
+"""The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
 ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
 """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51

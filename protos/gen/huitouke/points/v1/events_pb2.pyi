@@ -35,6 +35,7 @@ class CheckoutPosted(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     BILL_MINOR_FIELD_NUMBER: _builtins.int
     POSTED_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -43,6 +44,8 @@ class CheckoutPosted(_message.Message):
     """ISO 4217 code of all amounts."""
     bill_minor: _builtins.int
     """The bill after coupons, minor units."""
+    hold_id: _builtins.str
+    """Hold that points and stored value came out of, resolved by this; empty where there was none."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -65,10 +68,11 @@ class CheckoutPosted(_message.Message):
         currency: _builtins.str = ...,
         bill_minor: _builtins.int = ...,
         posted: _purchase_pb2.Posted | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,6 +273,262 @@ class ValueExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
+
+@_typing.final
+class HoldAuthorized(_message.Message):
+    """HoldAuthorized: value was set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_AT_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belongs to; empty for a direct hold."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points: _builtins.int
+    """Points set aside."""
+    cash_minor: _builtins.int
+    """Stored-value principal set aside, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift set aside, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def authorized_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it is set aside."""
+
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """When it times out; absent for a checkout's hold."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        authorized_at: _timestamp_pb2.Timestamp | None = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "place", b"place", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldAuthorized: _TypeAlias = HoldAuthorized  # noqa: Y015
+
+@_typing.final
+class HoldCaptured(_message.Message):
+    """HoldCaptured: a direct hold was spent, wholly or in part, and the rest released. A checkout's hold is captured by
+    CheckoutPosted, which names it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    CAPTURED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_CAPTURED_FIELD_NUMBER: _builtins.int
+    CASH_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_RELEASED_FIELD_NUMBER: _builtins.int
+    CASH_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points_captured: _builtins.int
+    """Points spent."""
+    cash_captured_minor: _builtins.int
+    """Stored-value principal spent, minor units."""
+    bonus_captured_minor: _builtins.int
+    """Stored-value gift spent, minor units."""
+    points_released: _builtins.int
+    """Points of the rest, given back."""
+    cash_released_minor: _builtins.int
+    """Stored-value principal of the rest, minor units."""
+    bonus_released_minor: _builtins.int
+    """Stored-value gift of the rest, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def captured_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        captured_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        points_captured: _builtins.int = ...,
+        cash_captured_minor: _builtins.int = ...,
+        bonus_captured_minor: _builtins.int = ...,
+        points_released: _builtins.int = ...,
+        cash_released_minor: _builtins.int = ...,
+        bonus_released_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "captured_at", b"captured_at", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_captured_minor", b"bonus_captured_minor", "bonus_released_minor", b"bonus_released_minor", "captured_at", b"captured_at", "cash_captured_minor", b"cash_captured_minor", "cash_released_minor", b"cash_released_minor", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points_captured", b"points_captured", "points_released", b"points_released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldCaptured: _TypeAlias = HoldCaptured  # noqa: Y015
+
+@_typing.final
+class HoldReleased(_message.Message):
+    """HoldReleased: a hold was given back. What lay in an expired lot is still in the balances; ValueExpired follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    RELEASED_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belonged to; empty for a direct hold."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def released_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the release."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        released_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "released_at", b"released_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "released_at", b"released_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleased: _TypeAlias = HoldReleased  # noqa: Y015
+
+@_typing.final
+class HoldExpired(_message.Message):
+    """HoldExpired: a direct hold's timeout came and its value was given back. It ended at `timeout_at`, whenever that was
+    noticed. What lay in an expired lot is still in the balances; ValueExpired follows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    EXPIRED_AT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it could not be captured."""
+
+    @_builtins.property
+    def expired_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant at which its end was noted."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        expired_at: _timestamp_pb2.Timestamp | None = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expired_at", b"expired_at", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "expired_at", b"expired_at", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015
 
 @_typing.final
 class PointsExpiring(_message.Message):

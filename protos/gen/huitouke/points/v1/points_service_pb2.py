@@ -28,12 +28,13 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from huitouke.points.v1 import books_pb2 as huitouke_dot_points_dot_v1_dot_books__pb2
 from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry__pb2
+from huitouke.points.v1 import hold_pb2 as huitouke_dot_points_dot_v1_dot_hold__pb2
 from huitouke.points.v1 import programme_pb2 as huitouke_dot_points_dot_v1_dot_programme__pb2
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/points_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ehuitouke/points/v1/books.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a\"huitouke/points/v1/programme.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"F\n\x0cQuoteRequest\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\";\n\rQuoteResponse\x12*\n\x06posted\x18\x01 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\x9a\x01\n\x0bPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x08purchase\x18\x03 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\"~\n\x0cPostResponse\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06posted\x18\x03 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"Q\n\x10\x42\x61tchPostRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.BatchPostItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x93\x01\n\rBatchPostItem\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1f.huitouke.points.v1.PostRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"K\n\x11\x42\x61tchPostResponse\x12\x36\n\x08outcomes\x18\x01 \x03(\x0b\x32$.huitouke.points.v1.BatchPostOutcome\"\x89\x01\n\x10\x42\x61tchPostOutcome\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"\x85\x01\n\x11\x43\x61ncelPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x87\x01\n\x12\x43\x61ncelPostResponse\x12\x32\n\x06posted\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12\x32\n\tcancelled\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.CancelledH\x00\x42\t\n\x07outcome\"=\n\tCancelled\x12\x30\n\x0c\x63\x61ncelled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x02\n\x0eReverseRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x05 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x42\x0f\xbaH\x0c\"\n\x18\x80\x80\xe9\x83\xb1\xde\x16 \x00H\x00\x88\x01\x01\x42\x0f\n\r_amount_minor\"\xad\x03\n\x0fReverseResponse\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12/\n\x0breversed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x06 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x14\n\x0c\x61mount_minor\x18\t \x01(\x03\x12\x1a\n\x12points_value_minor\x18\n \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x0b \x01(\x03\x12\x12\n\nleft_minor\x18\x0c \x01(\x03\x12\r\n\x05whole\x18\r \x01(\x08\x12\x34\n\rtaken_back_by\x18\x0e \x03(\x0b\x32\x1d.huitouke.points.v1.TakenBack\"\xf7\x01\n\x0cTopUpRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttop_up_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12#\n\x08\x63urrency\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"\xb6\x01\n\rTopUpResponse\x12\x11\n\ttop_up_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61sh_added_minor\x18\x03 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"S\n\x11\x42\x61tchTopUpRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".huitouke.points.v1.BatchTopUpItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x95\x01\n\x0e\x42\x61tchTopUpItem\x12\x39\n\x07request\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.TopUpRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"M\n\x12\x42\x61tchTopUpResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.huitouke.points.v1.BatchTopUpOutcome\"\x8b\x01\n\x11\x42\x61tchTopUpOutcome\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.huitouke.points.v1.TopUpResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"1\n\x12GetBalancesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x13GetBalancesResponse\x12.\n\x08\x62\x61lances\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xc1\x01\n\x12ListEntriesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.huitouke.points.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x17PublishProgrammeRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x38\n\tprogramme\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"+\n\x18PublishProgrammeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"/\n\x13GetProgrammeRequest\x12\x18\n\x07version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"H\n\x14GetProgrammeResponse\x12\x30\n\tprogramme\x18\x01 \x01(\x0b\x32\x1d.huitouke.points.v1.Programme\"\x14\n\x12VerifyBooksRequest\"\xc7\x02\n\x13VerifyBooksResponse\x12.\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x1e.huitouke.points.v1.AssetBooks\x12\x10\n\x08\x62\x61lanced\x18\x02 \x01(\x08\x12\x1c\n\x14\x64iffering_member_ids\x18\x03 \x03(\t\x12\x18\n\x10\x63heckouts_posted\x18\x04 \x01(\x03\x12\x1a\n\x12\x63heckouts_reversed\x18\x05 \x01(\x03\x12\x1b\n\x13\x63heckouts_cancelled\x18\x06 \x01(\x03\x12\x11\n\treversals\x18\x14 \x01(\x03\x12\x16\n\x0ereversed_minor\x18\x15 \x01(\x03\x12\x37\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\".huitouke.points.v1.BookDifference\x12\x19\n\x11\x64ifferences_found\x18\x08 \x01(\x03\x32\xe9\x08\n\rPointsService\x12Q\n\x05Quote\x12 .huitouke.points.v1.QuoteRequest\x1a!.huitouke.points.v1.QuoteResponse\"\x03\x90\x02\x01\x12I\n\x04Post\x12\x1f.huitouke.points.v1.PostRequest\x1a .huitouke.points.v1.PostResponse\x12X\n\tBatchPost\x12$.huitouke.points.v1.BatchPostRequest\x1a%.huitouke.points.v1.BatchPostResponse\x12[\n\nCancelPost\x12%.huitouke.points.v1.CancelPostRequest\x1a&.huitouke.points.v1.CancelPostResponse\x12R\n\x07Reverse\x12\".huitouke.points.v1.ReverseRequest\x1a#.huitouke.points.v1.ReverseResponse\x12L\n\x05TopUp\x12 .huitouke.points.v1.TopUpRequest\x1a!.huitouke.points.v1.TopUpResponse\x12[\n\nBatchTopUp\x12%.huitouke.points.v1.BatchTopUpRequest\x1a&.huitouke.points.v1.BatchTopUpResponse\x12\x63\n\x0bGetBalances\x12&.huitouke.points.v1.GetBalancesRequest\x1a\'.huitouke.points.v1.GetBalancesResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListEntries\x12&.huitouke.points.v1.ListEntriesRequest\x1a\'.huitouke.points.v1.ListEntriesResponse\"\x03\x90\x02\x01\x12m\n\x10PublishProgramme\x12+.huitouke.points.v1.PublishProgrammeRequest\x1a,.huitouke.points.v1.PublishProgrammeResponse\x12\x66\n\x0cGetProgramme\x12\'.huitouke.points.v1.GetProgrammeRequest\x1a(.huitouke.points.v1.GetProgrammeResponse\"\x03\x90\x02\x01\x12\x63\n\x0bVerifyBooks\x12&.huitouke.points.v1.VerifyBooksRequest\x1a\'.huitouke.points.v1.VerifyBooksResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/points_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ehuitouke/points/v1/books.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a\x1dhuitouke/points/v1/hold.proto\x1a\"huitouke/points/v1/programme.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\x86\x01\n\x0cQuoteRequest\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x07hold_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12 \n\x0b\x63heckout_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\";\n\rQuoteResponse\x12*\n\x06posted\x18\x01 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\xb8\x01\n\x0bPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x08purchase\x18\x03 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x07hold_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"~\n\x0cPostResponse\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06posted\x18\x03 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"Q\n\x10\x42\x61tchPostRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.BatchPostItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x93\x01\n\rBatchPostItem\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1f.huitouke.points.v1.PostRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"K\n\x11\x42\x61tchPostResponse\x12\x36\n\x08outcomes\x18\x01 \x03(\x0b\x32$.huitouke.points.v1.BatchPostOutcome\"\x89\x01\n\x10\x42\x61tchPostOutcome\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"\x85\x01\n\x11\x43\x61ncelPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x87\x01\n\x12\x43\x61ncelPostResponse\x12\x32\n\x06posted\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12\x32\n\tcancelled\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.CancelledH\x00\x42\t\n\x07outcome\"=\n\tCancelled\x12\x30\n\x0c\x63\x61ncelled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x02\n\x0eReverseRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x05 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x42\x0f\xbaH\x0c\"\n\x18\x80\x80\xe9\x83\xb1\xde\x16 \x00H\x00\x88\x01\x01\x42\x0f\n\r_amount_minor\"\xad\x03\n\x0fReverseResponse\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12/\n\x0breversed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x06 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x14\n\x0c\x61mount_minor\x18\t \x01(\x03\x12\x1a\n\x12points_value_minor\x18\n \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x0b \x01(\x03\x12\x12\n\nleft_minor\x18\x0c \x01(\x03\x12\r\n\x05whole\x18\r \x01(\x08\x12\x34\n\rtaken_back_by\x18\x0e \x03(\x0b\x32\x1d.huitouke.points.v1.TakenBack\"\xf7\x01\n\x0cTopUpRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttop_up_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12#\n\x08\x63urrency\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"\xb6\x01\n\rTopUpResponse\x12\x11\n\ttop_up_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61sh_added_minor\x18\x03 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"S\n\x11\x42\x61tchTopUpRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".huitouke.points.v1.BatchTopUpItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x95\x01\n\x0e\x42\x61tchTopUpItem\x12\x39\n\x07request\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.TopUpRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"M\n\x12\x42\x61tchTopUpResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.huitouke.points.v1.BatchTopUpOutcome\"\x8b\x01\n\x11\x42\x61tchTopUpOutcome\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.huitouke.points.v1.TopUpResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"1\n\x12GetBalancesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"w\n\x13GetBalancesResponse\x12.\n\x08\x62\x61lances\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x30\n\tavailable\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.Available\"D\n\tAvailable\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\"\xc1\x01\n\x12ListEntriesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.huitouke.points.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x17PublishProgrammeRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x38\n\tprogramme\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"+\n\x18PublishProgrammeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"/\n\x13GetProgrammeRequest\x12\x18\n\x07version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"H\n\x14GetProgrammeResponse\x12\x30\n\tprogramme\x18\x01 \x01(\x0b\x32\x1d.huitouke.points.v1.Programme\"\x14\n\x12VerifyBooksRequest\"\xc7\x02\n\x13VerifyBooksResponse\x12.\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x1e.huitouke.points.v1.AssetBooks\x12\x10\n\x08\x62\x61lanced\x18\x02 \x01(\x08\x12\x1c\n\x14\x64iffering_member_ids\x18\x03 \x03(\t\x12\x18\n\x10\x63heckouts_posted\x18\x04 \x01(\x03\x12\x1a\n\x12\x63heckouts_reversed\x18\x05 \x01(\x03\x12\x1b\n\x13\x63heckouts_cancelled\x18\x06 \x01(\x03\x12\x11\n\treversals\x18\x14 \x01(\x03\x12\x16\n\x0ereversed_minor\x18\x15 \x01(\x03\x12\x37\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\".huitouke.points.v1.BookDifference\x12\x19\n\x11\x64ifferences_found\x18\x08 \x01(\x03\x32\xd3\x0c\n\rPointsService\x12Q\n\x05Quote\x12 .huitouke.points.v1.QuoteRequest\x1a!.huitouke.points.v1.QuoteResponse\"\x03\x90\x02\x01\x12I\n\x04Post\x12\x1f.huitouke.points.v1.PostRequest\x1a .huitouke.points.v1.PostResponse\x12X\n\tBatchPost\x12$.huitouke.points.v1.BatchPostRequest\x1a%.huitouke.points.v1.BatchPostResponse\x12[\n\nCancelPost\x12%.huitouke.points.v1.CancelPostRequest\x1a&.huitouke.points.v1.CancelPostResponse\x12R\n\x07Reverse\x12\".huitouke.points.v1.ReverseRequest\x1a#.huitouke.points.v1.ReverseResponse\x12L\n\x05TopUp\x12 .huitouke.points.v1.TopUpRequest\x1a!.huitouke.points.v1.TopUpResponse\x12[\n\nBatchTopUp\x12%.huitouke.points.v1.BatchTopUpRequest\x1a&.huitouke.points.v1.BatchTopUpResponse\x12\x64\n\rAuthorizeHold\x12(.huitouke.points.v1.AuthorizeHoldRequest\x1a).huitouke.points.v1.AuthorizeHoldResponse\x12^\n\x0b\x43\x61ptureHold\x12&.huitouke.points.v1.CaptureHoldRequest\x1a\'.huitouke.points.v1.CaptureHoldResponse\x12^\n\x0bReleaseHold\x12&.huitouke.points.v1.ReleaseHoldRequest\x1a\'.huitouke.points.v1.ReleaseHoldResponse\x12W\n\x07GetHold\x12\".huitouke.points.v1.GetHoldRequest\x1a#.huitouke.points.v1.GetHoldResponse\"\x03\x90\x02\x01\x12i\n\rListOpenHolds\x12(.huitouke.points.v1.ListOpenHoldsRequest\x1a).huitouke.points.v1.ListOpenHoldsResponse\"\x03\x90\x02\x01\x12\x63\n\x0bGetBalances\x12&.huitouke.points.v1.GetBalancesRequest\x1a\'.huitouke.points.v1.GetBalancesResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListEntries\x12&.huitouke.points.v1.ListEntriesRequest\x1a\'.huitouke.points.v1.ListEntriesResponse\"\x03\x90\x02\x01\x12m\n\x10PublishProgramme\x12+.huitouke.points.v1.PublishProgrammeRequest\x1a,.huitouke.points.v1.PublishProgrammeResponse\x12\x66\n\x0cGetProgramme\x12\'.huitouke.points.v1.GetProgrammeRequest\x1a(.huitouke.points.v1.GetProgrammeResponse\"\x03\x90\x02\x01\x12\x63\n\x0bVerifyBooks\x12&.huitouke.points.v1.VerifyBooksRequest\x1a\'.huitouke.points.v1.VerifyBooksResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUOTEREQUEST'].fields_by_name['purchase']._loaded_options = None
   _globals['_QUOTEREQUEST'].fields_by_name['purchase']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_QUOTEREQUEST'].fields_by_name['hold_id']._loaded_options = None
+  _globals['_QUOTEREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_QUOTEREQUEST'].fields_by_name['checkout_id']._loaded_options = None
+  _globals['_QUOTEREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_POSTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0332\031^[A-Za-z0-9._:/-]{1,128}$'
   _globals['_POSTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_POSTREQUEST'].fields_by_name['purchase']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['purchase']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSTREQUEST'].fields_by_name['hold_id']._loaded_options = None
+  _globals['_POSTREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_BATCHPOSTREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_BATCHPOSTREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_BATCHPOSTITEM'].fields_by_name['request']._loaded_options = None
@@ -108,6 +115,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROGRAMMEREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_POINTSSERVICE'].methods_by_name['Quote']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['Quote']._serialized_options = b'\220\002\001'
+  _globals['_POINTSSERVICE'].methods_by_name['GetHold']._loaded_options = None
+  _globals['_POINTSSERVICE'].methods_by_name['GetHold']._serialized_options = b'\220\002\001'
+  _globals['_POINTSSERVICE'].methods_by_name['ListOpenHolds']._loaded_options = None
+  _globals['_POINTSSERVICE'].methods_by_name['ListOpenHolds']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['GetBalances']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['GetBalances']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['ListEntries']._loaded_options = None
@@ -116,64 +127,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTSSERVICE'].methods_by_name['GetProgramme']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['VerifyBooks']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['VerifyBooks']._serialized_options = b'\220\002\001'
-  _globals['_QUOTEREQUEST']._serialized_start=347
-  _globals['_QUOTEREQUEST']._serialized_end=417
-  _globals['_QUOTERESPONSE']._serialized_start=419
-  _globals['_QUOTERESPONSE']._serialized_end=478
-  _globals['_POSTREQUEST']._serialized_start=481
-  _globals['_POSTREQUEST']._serialized_end=635
-  _globals['_POSTRESPONSE']._serialized_start=637
-  _globals['_POSTRESPONSE']._serialized_end=763
-  _globals['_BATCHPOSTREQUEST']._serialized_start=765
-  _globals['_BATCHPOSTREQUEST']._serialized_end=846
-  _globals['_BATCHPOSTITEM']._serialized_start=849
-  _globals['_BATCHPOSTITEM']._serialized_end=996
-  _globals['_BATCHPOSTRESPONSE']._serialized_start=998
-  _globals['_BATCHPOSTRESPONSE']._serialized_end=1073
-  _globals['_BATCHPOSTOUTCOME']._serialized_start=1076
-  _globals['_BATCHPOSTOUTCOME']._serialized_end=1213
-  _globals['_CANCELPOSTREQUEST']._serialized_start=1216
-  _globals['_CANCELPOSTREQUEST']._serialized_end=1349
-  _globals['_CANCELPOSTRESPONSE']._serialized_start=1352
-  _globals['_CANCELPOSTRESPONSE']._serialized_end=1487
-  _globals['_CANCELLED']._serialized_start=1489
-  _globals['_CANCELLED']._serialized_end=1550
-  _globals['_REVERSEREQUEST']._serialized_start=1553
-  _globals['_REVERSEREQUEST']._serialized_end=1823
-  _globals['_REVERSERESPONSE']._serialized_start=1826
-  _globals['_REVERSERESPONSE']._serialized_end=2255
-  _globals['_TOPUPREQUEST']._serialized_start=2258
-  _globals['_TOPUPREQUEST']._serialized_end=2505
-  _globals['_TOPUPRESPONSE']._serialized_start=2508
-  _globals['_TOPUPRESPONSE']._serialized_end=2690
-  _globals['_BATCHTOPUPREQUEST']._serialized_start=2692
-  _globals['_BATCHTOPUPREQUEST']._serialized_end=2775
-  _globals['_BATCHTOPUPITEM']._serialized_start=2778
-  _globals['_BATCHTOPUPITEM']._serialized_end=2927
-  _globals['_BATCHTOPUPRESPONSE']._serialized_start=2929
-  _globals['_BATCHTOPUPRESPONSE']._serialized_end=3006
-  _globals['_BATCHTOPUPOUTCOME']._serialized_start=3009
-  _globals['_BATCHTOPUPOUTCOME']._serialized_end=3148
-  _globals['_GETBALANCESREQUEST']._serialized_start=3150
-  _globals['_GETBALANCESREQUEST']._serialized_end=3199
-  _globals['_GETBALANCESRESPONSE']._serialized_start=3201
-  _globals['_GETBALANCESRESPONSE']._serialized_end=3270
-  _globals['_LISTENTRIESREQUEST']._serialized_start=3273
-  _globals['_LISTENTRIESREQUEST']._serialized_end=3466
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=3468
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=3558
-  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_start=3561
-  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_end=3733
-  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_start=3735
-  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_end=3778
-  _globals['_GETPROGRAMMEREQUEST']._serialized_start=3780
-  _globals['_GETPROGRAMMEREQUEST']._serialized_end=3827
-  _globals['_GETPROGRAMMERESPONSE']._serialized_start=3829
-  _globals['_GETPROGRAMMERESPONSE']._serialized_end=3901
-  _globals['_VERIFYBOOKSREQUEST']._serialized_start=3903
-  _globals['_VERIFYBOOKSREQUEST']._serialized_end=3923
-  _globals['_VERIFYBOOKSRESPONSE']._serialized_start=3926
-  _globals['_VERIFYBOOKSRESPONSE']._serialized_end=4253
-  _globals['_POINTSSERVICE']._serialized_start=4256
-  _globals['_POINTSSERVICE']._serialized_end=5385
+  _globals['_QUOTEREQUEST']._serialized_start=379
+  _globals['_QUOTEREQUEST']._serialized_end=513
+  _globals['_QUOTERESPONSE']._serialized_start=515
+  _globals['_QUOTERESPONSE']._serialized_end=574
+  _globals['_POSTREQUEST']._serialized_start=577
+  _globals['_POSTREQUEST']._serialized_end=761
+  _globals['_POSTRESPONSE']._serialized_start=763
+  _globals['_POSTRESPONSE']._serialized_end=889
+  _globals['_BATCHPOSTREQUEST']._serialized_start=891
+  _globals['_BATCHPOSTREQUEST']._serialized_end=972
+  _globals['_BATCHPOSTITEM']._serialized_start=975
+  _globals['_BATCHPOSTITEM']._serialized_end=1122
+  _globals['_BATCHPOSTRESPONSE']._serialized_start=1124
+  _globals['_BATCHPOSTRESPONSE']._serialized_end=1199
+  _globals['_BATCHPOSTOUTCOME']._serialized_start=1202
+  _globals['_BATCHPOSTOUTCOME']._serialized_end=1339
+  _globals['_CANCELPOSTREQUEST']._serialized_start=1342
+  _globals['_CANCELPOSTREQUEST']._serialized_end=1475
+  _globals['_CANCELPOSTRESPONSE']._serialized_start=1478
+  _globals['_CANCELPOSTRESPONSE']._serialized_end=1613
+  _globals['_CANCELLED']._serialized_start=1615
+  _globals['_CANCELLED']._serialized_end=1676
+  _globals['_REVERSEREQUEST']._serialized_start=1679
+  _globals['_REVERSEREQUEST']._serialized_end=1949
+  _globals['_REVERSERESPONSE']._serialized_start=1952
+  _globals['_REVERSERESPONSE']._serialized_end=2381
+  _globals['_TOPUPREQUEST']._serialized_start=2384
+  _globals['_TOPUPREQUEST']._serialized_end=2631
+  _globals['_TOPUPRESPONSE']._serialized_start=2634
+  _globals['_TOPUPRESPONSE']._serialized_end=2816
+  _globals['_BATCHTOPUPREQUEST']._serialized_start=2818
+  _globals['_BATCHTOPUPREQUEST']._serialized_end=2901
+  _globals['_BATCHTOPUPITEM']._serialized_start=2904
+  _globals['_BATCHTOPUPITEM']._serialized_end=3053
+  _globals['_BATCHTOPUPRESPONSE']._serialized_start=3055
+  _globals['_BATCHTOPUPRESPONSE']._serialized_end=3132
+  _globals['_BATCHTOPUPOUTCOME']._serialized_start=3135
+  _globals['_BATCHTOPUPOUTCOME']._serialized_end=3274
+  _globals['_GETBALANCESREQUEST']._serialized_start=3276
+  _globals['_GETBALANCESREQUEST']._serialized_end=3325
+  _globals['_GETBALANCESRESPONSE']._serialized_start=3327
+  _globals['_GETBALANCESRESPONSE']._serialized_end=3446
+  _globals['_AVAILABLE']._serialized_start=3448
+  _globals['_AVAILABLE']._serialized_end=3516
+  _globals['_LISTENTRIESREQUEST']._serialized_start=3519
+  _globals['_LISTENTRIESREQUEST']._serialized_end=3712
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=3714
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=3804
+  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_start=3807
+  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_end=3979
+  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_start=3981
+  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_end=4024
+  _globals['_GETPROGRAMMEREQUEST']._serialized_start=4026
+  _globals['_GETPROGRAMMEREQUEST']._serialized_end=4073
+  _globals['_GETPROGRAMMERESPONSE']._serialized_start=4075
+  _globals['_GETPROGRAMMERESPONSE']._serialized_end=4147
+  _globals['_VERIFYBOOKSREQUEST']._serialized_start=4149
+  _globals['_VERIFYBOOKSREQUEST']._serialized_end=4169
+  _globals['_VERIFYBOOKSRESPONSE']._serialized_start=4172
+  _globals['_VERIFYBOOKSRESPONSE']._serialized_end=4499
+  _globals['_POINTSSERVICE']._serialized_start=4502
+  _globals['_POINTSSERVICE']._serialized_end=6121
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,12 @@ class QuoteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PURCHASE_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """Hold (UUID) that the purchase would be posted with; empty for none. A checkout's hold needs its `checkout_id`."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID) that the purchase would be posted under; empty for any."""
     @_builtins.property
     def purchase(self) -> _purchase_pb2.Purchase:
         """The purchase."""
@@ -41,10 +47,12 @@ class QuoteRequest(_message.Message):
         self,
         *,
         purchase: _purchase_pb2.Purchase | None = ...,
+        hold_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "hold_id", b"hold_id", "purchase", b"purchase"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,10 +91,15 @@ class PostRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     PURCHASE_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, 1 to 128 characters."""
     checkout_id: _builtins.str
     """Checkout id (UUID), unique for ever."""
+    hold_id: _builtins.str
+    """Hold (UUID) that the purchase's points and stored value come out of, at most what it holds of each; the rest of
+    it is released. Empty for none. The hold is the member's, and this checkout's if it carries a checkout id.
+    """
     @_builtins.property
     def purchase(self) -> _purchase_pb2.Purchase:
         """The purchase."""
@@ -97,10 +110,11 @@ class PostRequest(_message.Message):
         request_id: _builtins.str = ...,
         checkout_id: _builtins.str = ...,
         purchase: _purchase_pb2.Purchase | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "hold_id", b"hold_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,7 +375,7 @@ class ReverseRequest(_message.Message):
     member_id: _builtins.str
     """Member id (UUID)."""
     checkout_id: _builtins.str
-    """Checkout to reverse."""
+    """Checkout to reverse; of a direct hold that was captured, the hold's id."""
     reversal_id: _builtins.str
     """Reversal id (UUID), unique for ever: the refund's id."""
     amount_minor: _builtins.int
@@ -703,22 +717,58 @@ class GetBalancesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BALANCES_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """The balances."""
+
+    @_builtins.property
+    def available(self) -> Global___Available:
+        """What of them can be spent: neither held nor due."""
 
     def __init__(
         self,
         *,
         balances: _purchase_pb2.Balances | None = ...,
+        available: Global___Available | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balances", b"balances"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetBalancesResponse: _TypeAlias = GetBalancesResponse  # noqa: Y015
+
+@_typing.final
+class Available(_message.Message):
+    """Available is what a member can spend at one instant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    points: _builtins.int
+    """Points."""
+    cash_minor: _builtins.int
+    """Stored-value principal, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift, minor units."""
+    def __init__(
+        self,
+        *,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Available: _TypeAlias = Available  # noqa: Y015
 
 @_typing.final
 class ListEntriesRequest(_message.Message):
@@ -926,7 +976,9 @@ class VerifyBooksResponse(_message.Message):
     balanced: _builtins.bool
     """True when every sum is zero and no member differs."""
     checkouts_posted: _builtins.int
-    """Purchases ever posted, those reversed since included; for reconciliation with other services."""
+    """Purchases ever posted, those reversed since included, captures of direct holds not; for
+    reconciliation with other services.
+    """
     checkouts_reversed: _builtins.int
     """Purchases reversed wholly, of those posted."""
     checkouts_cancelled: _builtins.int

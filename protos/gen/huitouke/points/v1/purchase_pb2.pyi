@@ -340,18 +340,27 @@ class Balances(_message.Message):
     MEMBER_VERSION_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRING_POINTS_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRY_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
     points: _builtins.int
-    """Points, all open lots."""
+    """Points, all open lots, those held included."""
     cash_minor: _builtins.int
-    """Stored-value principal, minor units."""
+    """Stored-value principal, minor units, what is held included."""
     bonus_minor: _builtins.int
-    """Stored-value gift, minor units."""
+    """Stored-value gift, minor units, what is held included."""
     points_debt: _builtins.int
     """Points owed from reversals of earnings that were spent already; collected from the next earnings."""
     member_version: _builtins.int
     """Version of the member in this service: the `ce_memberversion` of the last event."""
     next_expiring_points: _builtins.int
-    """Points of the lot that expires next; 0 when none expires."""
+    """Points of the lot that expires next, those held not counted; 0 when none expires."""
+    points_held: _builtins.int
+    """Points of `points` that holds have set aside: only they can spend them."""
+    cash_held_minor: _builtins.int
+    """Stored-value principal of `cash_minor` that holds have set aside, minor units."""
+    bonus_held_minor: _builtins.int
+    """Stored-value gift of `bonus_minor` that holds have set aside, minor units."""
     @_builtins.property
     def next_expiry(self) -> _timestamp_pb2.Timestamp:
         """When that lot expires."""
@@ -366,10 +375,13 @@ class Balances(_message.Message):
         member_version: _builtins.int = ...,
         next_expiring_points: _builtins.int = ...,
         next_expiry: _timestamp_pb2.Timestamp | None = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_expiry", b"next_expiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "member_version", b"member_version", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "member_version", b"member_version", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt", "points_held", b"points_held"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
