@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import movement_service_pb2, points_service_pb2, report_service_pb2
+from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
@@ -30,12 +32,15 @@ from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PublishProgramme
 from services.points.domain.ledger import decide
+from services.points.domain.movements import MovementTerms
 from services.points.domain.publishing import Shelf, publish
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
+from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify as recompute
@@ -45,9 +50,12 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
-REPORT_THREADS: Final = 1
+REPORT_THREADS: Final = 2
+"""A verification may take minutes; a report of the day shall not wait for it."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_REPORTS: Final = "/huitouke.points.v1.ReportService"
+_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -66,6 +74,19 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_REPORTS}/GetLiabilityReport": {"operator"},
+    f"{_REPORTS}/GetTrialBalance": {"operator"},
+    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
+    f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
+    f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
+    f"{_MOVEMENTS}/AdjustBalance": {"operator"},
+    f"{_MOVEMENTS}/ApproveAdjustment": {"operator"},
+    f"{_MOVEMENTS}/RejectAdjustment": {"operator"},
+    f"{_MOVEMENTS}/ListAdjustments": {"operator"},
+    f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
+    f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
+    f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -79,6 +100,8 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    report_servicer: ReportServicer
+    movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -92,7 +115,17 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
-            )
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                self.report_servicer,
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                self.movements,
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -128,11 +161,12 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         pool_size=settings.database_pool_size,
         index_plans=True,
     )
-    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
+    # A report scans the ledger: the planner must be free, and reads must not wait for it.
     reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
-    executor = ledger_executor(writing, clock, settings.command_queue_max)
+    terms = settings.movement_terms()
+    executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher: PublishExecutor = Executor(
         engine=writing,
         repository=ProgrammeRepository(clock),
@@ -152,17 +186,26 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
+    movements = MovementServicer(
+        executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
+    )
     engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
+    return Application(
+        servicer, report_servicer, movements, executor, publisher, reads, reports, engines
+    )
 
 
 def ledger_executor(
-    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+    engine: Engine,
+    clock: Clock,
+    queue_limit: int = COMMANDS_WAITING_MAX,
+    terms: MovementTerms | None = None,
 ) -> LedgerExecutor:
     """The ledger's write path over `engine`, which has a connection for each writer."""
     return Executor(
         engine=engine,
-        repository=PointsRepository(clock),
+        repository=PointsRepository(clock, terms),
         decide=answering(decide),
         answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
         encode_event=_encoded,

@@ -24,6 +24,10 @@ def differences(message: Any, facts: Facts, path: str = "") -> Iterator[str]:
                 yield f"{path}{name}: {len(found)} of {len(wanted)}: {found}, not {wanted}"
                 continue
             for at, (each, other) in enumerate(zip(found, wanted, strict=True)):
+                if not isinstance(other, dict):
+                    if each != other:
+                        yield f"{path}{name}[{at}]: {each}, not {other}"
+                    continue
                 yield from differences(each, other, f"{path}{name}[{at}].")
             continue
         if isinstance(wanted, datetime):

@@ -9,19 +9,22 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from google.protobuf.message import Message
 from huitouke.points.v1 import events_pb2
 
 from chassis.clock import ManualClock
 from chassis.storage.contracts import Submission
 from chassis.storage.requests import fingerprint
+from services.points.converters.movements import to_movement
 from services.points.converters.requests import to_command
-from services.points.domain.commands import Command, SettleDue, WarnExpiring
+from services.points.domain.commands import Command, SettleDue, WarnExpiring, members_of
 from services.points.domain.journal import Entry
 from tests.histories.agreement import check_outcome, differences, stored
 from tests.histories.audit import Audit
-from tests.histories.programmes import PROGRAMMES
+from tests.histories.programmes import LIMITS, PROGRAMMES
 from tests.histories.services import MemberRow, Service, Told
-from tests.histories.steps import STEPS, Ask, Dice, Job, Stage, Wait
+from tests.histories.stage import Ask, Dice, Job, Stage, Wait
+from tests.histories.steps import STEPS
 from tests.model.ledger import Ledger, Outcome
 
 KEY = b"histories-request-key-32-bytes--"
@@ -61,7 +64,7 @@ class History:
     _rows: dict[UUID, MemberRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        model = Ledger(self.clock.now(), PROGRAMMES)
+        model = Ledger(self.clock.now(), PROGRAMMES, LIMITS)
         self.stage = Stage(model, [], self.space)
         self.stage.member_ids = [self.stage.new_id() for _ in range(GUESTS)]
 
@@ -88,7 +91,8 @@ class History:
         request: Any = ask.request
         expected = self.stage.model.answer(ask.caller, request)
         marks = fingerprint(request, KEY)
-        submission = Submission(to_command(request), ask.caller, request.request_id, marks)
+        command = to_movement(request) if _is_movement(request) else to_command(request)
+        submission = Submission(command, ask.caller, request.request_id, marks)
         self._batch.append((submission, expected))
 
     def _work(self, job: Job) -> None:
@@ -109,9 +113,8 @@ class History:
         entries, events = self.service.news(map(UUID, self.stage.member_ids))
         for told in events:
             self._check_told(told)
-        self._check_books(
-            {submission.command.member_id for submission, _ in batch}, entries, events
-        )
+        named = {each for submission, _ in batch for each in members_of(submission.command)}
+        self._check_books(named, entries, events)
 
     def _check_books(
         self, named: Iterable[UUID], entries: Sequence[Entry], events: Sequence[Told]
@@ -136,3 +139,8 @@ class History:
         assert (name, told.version) == (expected.kind, expected.version)
         message = getattr(events_pb2, name).FromString(told.payload)
         assert list(differences(message, expected.facts)) == []
+
+
+def _is_movement(request: Message) -> bool:
+    """Whether another service of the same process takes it."""
+    return request.DESCRIPTOR.file.name.endswith("movement_service.proto")

@@ -17,6 +17,9 @@ from huitouke.type.v1.merchant_category_pb2 import (
     MERCHANT_CATEGORY_SPA,
 )
 
+from services.points.domain.movements import MovementTerms
+from tests.model.movements import Limits
+
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 AUTUMN = datetime(2027, 9, 1, tzinfo=UTC)
 YEARS_LATER = datetime(2029, 3, 1, tzinfo=UTC)
@@ -131,3 +134,14 @@ SECOND.valid_from.FromDatetime(AUTUMN)
 THIRD.valid_from.FromDatetime(YEARS_LATER)
 PROGRAMMES = [FIRST, SECOND, THIRD]
 """Version 1 is the one a new installation starts with."""
+
+MOVEMENTS = MovementTerms(
+    group_members_max=2,
+    transfer_points_max=900,
+    transfer_points_day_max=1_200,
+    transfer_points_month_max=1_500,
+    adjust_points_max=500,
+    adjust_minor_max=20_000,
+)
+LIMITS = Limits(2, 900, 1_200, 1_500, 500, 20_000)
+"""The same as the model reads them: small, so that histories run into them."""

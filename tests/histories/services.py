@@ -24,6 +24,7 @@ from services.points.domain.accounts import Member
 from services.points.domain.commands import Command
 from services.points.domain.journal import Entry
 from services.points.domain.ledger import decide
+from tests.histories.programmes import MOVEMENTS
 from tests.points_memory.repository import MemoryRepository
 from tests.points_memory.tables import Tables
 
@@ -96,7 +97,7 @@ class MemoryService:
         self.tables = Tables(programmes=[to_programme(each) for each in programmes])
         self._runner = BatchRunner(
             self.tables,
-            MemoryRepository(clock),
+            MemoryRepository(clock, MOVEMENTS),
             answering(decide),
             ProtoAnswerCodec(RESPONSE_TYPES),
             _as_it_is,

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from tests.histories.playing import Script
-from tests.histories.steps import NUMBERS, STEPS
+from tests.histories.stage import NUMBERS
+from tests.histories.steps import STEPS
 
 SEED: Final = int(os.environ.get("HISTORIES_SEED", "20260310"))
 """Any number; the default is the day on which histories begin."""

@@ -12,10 +12,9 @@ from huitouke.points.v1 import programme_pb2
 from huitouke.points.v1.purchase_pb2 import Purchase
 
 from tests.model import holds
-from tests.model.arithmetic import months_end
 from tests.model.earning import earned
 from tests.model.guests import BONUS, CASH, POINTS, RELEASED, Facts, Guest, Hold, Refused
-from tests.model.paying import Checkout, gift_part
+from tests.model.paying import Checkout, gift_part, points_end
 
 if TYPE_CHECKING:
     from tests.model.ledger import Ledger
@@ -60,7 +59,7 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     collected = min(points, guest.debt)
     if points:
         when = min(bought, now)
-        ends = _points_end(when, now, programme, purchase.place.time_zone)
+        ends = points_end(when, now, programme, purchase.place.time_zone)
         checkout.lot = guest.put(POINTS, points, when, ends)
         checkout.lot.left -= collected
         guest.debt -= collected
@@ -126,14 +125,6 @@ def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) 
         if value > allowed:
             raise Refused("REDEMPTION_SHARE")
     return int(value)
-
-
-def _points_end(
-    when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
-) -> datetime | None:
-    """N months after earning, at the month's end; never before the end of the month after now's."""
-    months = programme.points_expire_after_months
-    return max(months_end(when, months, zone), months_end(now, 1, zone)) if months else None
 
 
 def cancel(ledger: Ledger, request: pb.CancelPostRequest) -> Facts:

@@ -24,7 +24,10 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class Lot:
-    """Part of a balance. `left` is still there, `held` of it by holds; `gone` has expired."""
+    """Part of a balance. `left` is still there, `held` of it by holds; `gone` has expired.
+
+    `by_hand` is what staff have taken out of it.
+    """
 
     number: int
     asset: str
@@ -34,6 +37,7 @@ class Lot:
     ends: datetime | None
     gone: int = 0
     held: int = 0
+    by_hand: int = 0
 
     @property
     def free(self) -> int:
@@ -160,12 +164,12 @@ class Guest:
     def tell(self, now: datetime, kind: str, facts: Facts, *, over_too: bool = False) -> Facts:
         """Tell of a change under the next version; returns the balances that it carries.
 
-        A purchase carries them where the contract has them: in `posted`, as its answer does.
+        Some carry them where the contract has them: in `posted` or `withdrawal`, as answers do.
         """
         event = Event(kind, self.version + 1, {"member_id": self.member_id, **facts})
         self.events.append(event)
         balances = self.balances(now, over_too=over_too)
-        carrier = event.facts["posted"] if "posted" in facts else event.facts
+        carrier = facts.get("posted") or facts.get("withdrawal") or event.facts
         carrier["balances"] = balances
         return balances
 

@@ -9,15 +9,28 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 from huitouke.points.v1 import hold_pb2
+from huitouke.points.v1 import movement_service_pb2 as movement
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import Programme
 
 from tests.model.checkouts import cancel, post
 from tests.model.guests import Facts, Guest, Hold, Refused
 from tests.model.holds import authorize, capture, release
+from tests.model.movements import (
+    Adjustment,
+    Family,
+    Limits,
+    Transfer,
+    adjust,
+    approve,
+    put_group,
+    reject,
+    transfer,
+)
 from tests.model.paying import Checkout
+from tests.model.payouts import refund_top_up, withdraw
 from tests.model.reversals import reverse
-from tests.model.top_ups import top_up
+from tests.model.top_ups import TopUp, top_up
 from tests.model.warnings import warn
 
 OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
@@ -28,6 +41,13 @@ OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
     hold_pb2.AuthorizeHoldRequest: authorize,
     hold_pb2.CaptureHoldRequest: capture,
     hold_pb2.ReleaseHoldRequest: release,
+    movement.PutTransferGroupRequest: put_group,
+    movement.TransferPointsRequest: transfer,
+    movement.AdjustBalanceRequest: adjust,
+    movement.ApproveAdjustmentRequest: approve,
+    movement.RejectAdjustmentRequest: reject,
+    movement.WithdrawStoredValueRequest: withdraw,
+    movement.RefundTopUpRequest: refund_top_up,
 }
 
 
@@ -44,11 +64,17 @@ class Ledger:
 
     now: datetime
     programmes: list[Programme]
+    limits: Limits
     guests: dict[str, Guest] = field(default_factory=dict)
     checkouts: dict[str, Checkout] = field(default_factory=dict)
-    top_ups: set[str] = field(default_factory=set)
+    top_ups: dict[str, TopUp] = field(default_factory=dict)
     reversals: set[str] = field(default_factory=set)
     holds: dict[str, Hold] = field(default_factory=dict)
+    families: dict[str, Family] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    adjustments: dict[str, Adjustment] = field(default_factory=dict)
+    withdrawals: set[str] = field(default_factory=set)
+    refunds: set[str] = field(default_factory=set)
     hold_timeout: timedelta = timedelta(minutes=15)
     requests: dict[tuple[str, str], tuple[Message, Facts | Refused]] = field(default_factory=dict)
 

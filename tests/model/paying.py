@@ -9,6 +9,7 @@ from math import floor
 
 from huitouke.points.v1 import programme_pb2
 
+from tests.model.arithmetic import months_end
 from tests.model.guests import Facts, Lot
 
 
@@ -48,3 +49,11 @@ def gift_part(amount: int, cash: int, bonus: int, spend_order: int) -> int:
     if spend_order == programme_pb2.SPEND_ORDER_BONUS_FIRST:
         return min(amount, bonus)
     return floor(Fraction(amount * bonus, cash + bonus))
+
+
+def points_end(
+    when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
+) -> datetime | None:
+    """N months after earning, at the month's end; never before the end of the month after now's."""
+    months = programme.points_expire_after_months
+    return max(months_end(when, months, zone), months_end(now, 1, zone)) if months else None

@@ -27,14 +27,16 @@ from services.points.domain.commands import (
     ReverseCheckout,
     TopUpStoredValue,
     WarnExpiring,
+    members_of,
 )
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
+from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
 from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
-from tests.points_memory import holds
+from tests.points_memory import holds, movements
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
@@ -47,6 +49,8 @@ from tests.points_memory.tables import (
     of,
 )
 
+NOBODY = UUID(int=0)
+"""The id of nothing."""
 FIRST_LOTS, LOTS_FACTOR = 2, 2
 """Far fewer than PostgreSQL is asked for at once, so that partly loaded accounts are the rule."""
 
@@ -58,23 +62,30 @@ class MemoryRepository:
     one asks, so that a need forgotten there shows here as well.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, terms: MovementTerms | None = None) -> None:
         self._clock = clock
+        self._terms = terms or MovementTerms()
         self._programmes = Programmes()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
         tables = of(connection).tables
         for programme in tables.programmes:
             self._programmes.add(programme)
-        ids = sorted({command.member_id for command in commands})
+        ids = sorted({member_id for command in commands for member_id in members_of(command)})
         members = {each: _member(of(connection), each) for each in ids}
         posted = [each.last_posted_at for each in members.values() if each.last_posted_at]
-        return Books(members, self._programmes, not_before=max(posted, default=None))
+        return Books(
+            members,
+            self._programmes,
+            not_before=max(posted, default=None),
+            movements=Movements(self._terms),
+        )
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         tables, now = of(connection).tables, self._clock.now()
         now = max(now, state.not_before or now)
         _load_known_ids(tables, state, commands)
+        movements.load(tables, state, commands, now)
         pins = holds.load(tables, state, commands, now)
         needs, until = real._needs(state, commands, now), real._horizon(commands, now)
         for hold_id in pins:
@@ -88,6 +99,8 @@ class MemoryRepository:
         for member_id, number in singly:
             _load_lot(tables, state.members[member_id], number)
         real_holds.attach(state, pins)
+        for member_id, number in list(movements.load_sold(tables, state, commands)):
+            _load_lot(tables, state.members[member_id], number)
 
     def save(self, connection: Connection, state: Books) -> None:
         transaction, changes = of(connection), state.changes
@@ -110,7 +123,7 @@ def _member(transaction: MemoryTransaction, member_id: UUID) -> Member:
 
 def _load_known_ids(tables: Tables, books: Books, commands: Sequence[Command]) -> None:
     for command in commands:
-        known = tables.checkouts.get(_checkout_id(command) or command.member_id)
+        known = tables.checkouts.get(_checkout_id(command) or NOBODY)
         if known is not None:
             loaded = books.checkouts.setdefault(known.checkout_id, _without_answer(known))
             if isinstance(command, CancelPost | ReverseCheckout):
@@ -236,6 +249,7 @@ def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> 
     for top_up in top_ups:
         _write_unique(transaction, transaction.tables.top_ups, top_up.answer.top_up_id)
         transaction.put(transaction.tables.top_ups, top_up.answer.top_up_id, top_up)
+        movements.write_sold(transaction, movements.sold_value(top_up))
 
 
 def _write_unique(transaction: MemoryTransaction, table: Collection[UUID], id_: UUID) -> None:
@@ -256,6 +270,7 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "warned": _write_warned,
     "new_holds": holds.write_new,
     "resolved_holds": holds.write_resolved,
+    "movements": movements.write,
 }
 _NOT_WRITTEN: Final = {"lots_before"}
 

@@ -18,6 +18,7 @@ from chassis.storage.requests import Key, Remembered, ToRemember
 from services.points.domain.accounts import Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot, NextExpiry
+from services.points.domain.movements import Adjustment, SoldValue, Transfer, TransferGroup
 from services.points.domain.pins import Hold, HoldState
 from services.points.domain.programme import Programme
 from services.points.domain.records import Checkout, CheckoutState, Reversal, TopUp, Warned
@@ -37,6 +38,13 @@ class Tables:
     warned: dict[UUID, set[Warned]] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     hold_lots: dict[UUID, list[tuple[int, int]]] = field(default_factory=dict)
+    sold: dict[UUID, SoldValue] = field(default_factory=dict)
+    groups: dict[UUID, TransferGroup] = field(default_factory=dict)
+    group_of: dict[UUID, UUID] = field(default_factory=dict)
+    transfers: dict[UUID, Transfer] = field(default_factory=dict)
+    adjustments: dict[UUID, Adjustment] = field(default_factory=dict)
+    withdrawals: set[UUID] = field(default_factory=set)
+    refunds: set[UUID] = field(default_factory=set)
     programmes: list[Programme] = field(default_factory=list)
     requests: dict[Key, Remembered] = field(default_factory=dict)
     outbox: list[OutboxEvent] = field(default_factory=list)

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, hold_pb2, purchase_pb2
+from huitouke.points.v1 import events_pb2, hold_pb2, movement_pb2, purchase_pb2
+from huitouke.points.v1 import movement_service_pb2 as moving
 from huitouke.points.v1 import points_service_pb2 as pb
 
-from services.points.converters.values import TO_FUNDER, to_stamp
+from services.points.converters.values import TO_FUNDER, to_stamp, to_tender
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import (
     Answer,
@@ -26,6 +27,15 @@ from services.points.domain.answers import (
     TopUpAnswer,
     WarnAnswer,
 )
+from services.points.domain.movement_answers import (
+    AdjustAnswer,
+    ApproveAnswer,
+    GroupAnswer,
+    RefundTopUpAnswer,
+    RejectAnswer,
+    TransferAnswer,
+    WithdrawAnswer,
+)
 
 RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
     pb.PostResponse,
@@ -36,6 +46,13 @@ RESPONSE_TYPES: Final[tuple[type[Message], ...]] = (
     hold_pb2.AuthorizeHoldResponse,
     hold_pb2.CaptureHoldResponse,
     hold_pb2.ReleaseHoldResponse,
+    moving.PutTransferGroupResponse,
+    moving.TransferPointsResponse,
+    moving.AdjustBalanceResponse,
+    moving.ApproveAdjustmentResponse,
+    moving.RejectAdjustmentResponse,
+    moving.WithdrawStoredValueResponse,
+    moving.RefundTopUpResponse,
 )
 
 
@@ -195,6 +212,84 @@ def _warn(_answer: WarnAnswer) -> Empty:
     return Empty()
 
 
+def to_group(group: GroupAnswer) -> movement_pb2.TransferGroup:
+    return movement_pb2.TransferGroup(
+        group_id=str(group.group_id),
+        member_ids=[str(each) for each in group.member_ids],
+        revision=group.revision,
+        updated_at=to_stamp(group.updated_at),
+    )
+
+
+def to_withdrawal(answer: WithdrawAnswer) -> movement_pb2.Withdrawal:
+    return movement_pb2.Withdrawal(
+        cash_minor=answer.cash_minor,
+        paid_out_minor=answer.paid_out_minor,
+        gift_deducted_minor=answer.gift_deducted_minor,
+        bonus_taken_back_minor=answer.bonus_taken_back_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
+def _group(answer: GroupAnswer) -> moving.PutTransferGroupResponse:
+    return moving.PutTransferGroupResponse(group=to_group(answer))
+
+
+def _transfer(answer: TransferAnswer) -> moving.TransferPointsResponse:
+    return moving.TransferPointsResponse(
+        transfer_id=str(answer.transfer_id),
+        transferred_at=to_stamp(answer.transferred_at),
+        points=answer.points,
+        balances=to_balances(answer.balances),
+    )
+
+
+def _adjust(answer: AdjustAnswer) -> moving.AdjustBalanceResponse:
+    message = moving.AdjustBalanceResponse(
+        adjustment_id=str(answer.adjustment_id),
+        state=movement_pb2.ADJUSTMENT_STATE_PENDING_APPROVAL,
+        balances=to_balances(answer.balances),
+    )
+    if answer.booked_at is not None:
+        message.state = movement_pb2.ADJUSTMENT_STATE_BOOKED
+        message.booked_at.CopyFrom(to_stamp(answer.booked_at))
+    return message
+
+
+def _approve(answer: ApproveAnswer) -> moving.ApproveAdjustmentResponse:
+    return moving.ApproveAdjustmentResponse(
+        adjustment_id=str(answer.adjustment_id),
+        booked_at=to_stamp(answer.booked_at),
+        balances=to_balances(answer.balances),
+    )
+
+
+def _reject(answer: RejectAnswer) -> moving.RejectAdjustmentResponse:
+    return moving.RejectAdjustmentResponse(
+        adjustment_id=str(answer.adjustment_id), rejected_at=to_stamp(answer.rejected_at)
+    )
+
+
+def _withdraw(answer: WithdrawAnswer) -> moving.WithdrawStoredValueResponse:
+    return moving.WithdrawStoredValueResponse(
+        withdrawal_id=str(answer.withdrawal_id),
+        withdrawn_at=to_stamp(answer.withdrawn_at),
+        withdrawal=to_withdrawal(answer),
+    )
+
+
+def _refund_top_up(answer: RefundTopUpAnswer) -> moving.RefundTopUpResponse:
+    return moving.RefundTopUpResponse(
+        refund_id=str(answer.refund_id),
+        top_up_id=str(answer.top_up_id),
+        refunded_at=to_stamp(answer.refunded_at),
+        tender=to_tender(answer.tender),
+        cash_refunded_minor=answer.cash_refunded_minor,
+        bonus_taken_back_minor=answer.bonus_taken_back_minor,
+        balances=to_balances(answer.balances),
+    )
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
@@ -204,5 +299,12 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     AuthorizeAnswer: _authorize,
     CaptureAnswer: _capture,
     ReleaseAnswer: _release,
+    GroupAnswer: _group,
+    TransferAnswer: _transfer,
+    AdjustAnswer: _adjust,
+    ApproveAnswer: _approve,
+    RejectAnswer: _reject,
+    WithdrawAnswer: _withdraw,
+    RefundTopUpAnswer: _refund_top_up,
     WarnAnswer: _warn,
 }

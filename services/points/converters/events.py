@@ -9,13 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2
+from huitouke.points.v1 import events_pb2, movement_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_balances, to_taken_back
-from services.points.converters.values import TO_ASSET, to_stamp
+from services.points.converters.answers import to_balances, to_taken_back, to_withdrawal
+from services.points.converters.values import TO_ASSET, to_stamp, to_tender
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
     CheckoutPosted,
@@ -29,6 +29,12 @@ from services.points.domain.events import (
     ProgrammePublished,
     StoredValueToppedUp,
     ValueExpired,
+)
+from services.points.domain.movement_events import (
+    BalanceAdjusted,
+    PointsTransferred,
+    StoredValueWithdrawn,
+    TopUpRefunded,
 )
 from services.points.domain.purchases import Place
 
@@ -246,6 +252,66 @@ def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
     )
 
 
+def _points_transferred(event: PointsTransferred, _response: Message) -> OutboxEvent:
+    message = events_pb2.PointsTransferred(
+        member_id=str(event.member_id),
+        transfer_id=str(event.transfer_id),
+        direction=movement_pb2.TransferDirection.Value(f"TRANSFER_DIRECTION_{event.direction}"),
+        counterpart_member_id=str(event.counterpart_id),
+        points=event.points,
+        transferred_at=to_stamp(event.transferred_at),
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.transferred_at)
+
+
+def _balance_adjusted(event: BalanceAdjusted, _response: Message) -> OutboxEvent:
+    message = events_pb2.BalanceAdjusted(
+        member_id=str(event.member_id),
+        adjustment_id=str(event.adjustment_id),
+        adjusted_at=to_stamp(event.adjusted_at),
+        asset=TO_ASSET[event.asset],
+        amount=event.amount,
+        reason_code=event.reason_code,
+        requested_by=event.requested_by,
+        approved_by=event.approved_by or "",
+        currency=event.currency,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.adjusted_at)
+
+
+def _stored_value_withdrawn(event: StoredValueWithdrawn, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.StoredValueWithdrawn(
+        member_id=str(event.member_id),
+        withdrawal_id=str(answer.withdrawal_id),
+        place=to_place(event.place),
+        withdrawn_at=to_stamp(answer.withdrawn_at),
+        currency=event.currency,
+        tender=to_tender(event.tender),
+        withdrawal=to_withdrawal(answer),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.withdrawn_at)
+
+
+def _top_up_refunded(event: TopUpRefunded, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.TopUpRefunded(
+        member_id=str(event.member_id),
+        top_up_id=str(answer.top_up_id),
+        refund_id=str(answer.refund_id),
+        place=to_place(event.place),
+        refunded_at=to_stamp(answer.refunded_at),
+        currency=event.currency,
+        tender=to_tender(answer.tender),
+        cash_refunded_minor=answer.cash_refunded_minor,
+        bonus_taken_back_minor=answer.bonus_taken_back_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.refunded_at)
+
+
 _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutPosted: _checkout_posted,
     CheckoutReversed: _checkout_reversed,
@@ -255,5 +321,9 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     HoldCaptured: _hold_captured,
     HoldReleased: _hold_released,
     HoldExpired: _hold_expired,
+    PointsTransferred: _points_transferred,
+    BalanceAdjusted: _balance_adjusted,
+    StoredValueWithdrawn: _stored_value_withdrawn,
+    TopUpRefunded: _top_up_refunded,
     PointsExpiring: _points_expiring,
 }

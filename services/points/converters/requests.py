@@ -16,6 +16,7 @@ from services.points.converters.programmes import to_programme
 from services.points.converters.values import (
     CATEGORIES,
     CHANNELS,
+    TENDERS,
     to_id,
     to_instant,
     to_zone,
@@ -79,6 +80,7 @@ def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
         to_place(request.place, "place"),
         request.amount_minor,
         request.currency,
+        TENDERS.get(request.tender),
     )
 
 

@@ -9,11 +9,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from huitouke.points.v1 import entry_pb2, programme_pb2, purchase_pb2
-from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2
+from huitouke.points.v1 import entry_pb2, movement_pb2, programme_pb2, purchase_pb2
+from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2, tender_kind_pb2
 
 from services.points.domain import errors
-from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder
+from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder, Tender
+from services.points.domain.movements import AdjustmentState
 from services.points.domain.programme import Clawback, SpendOrder, StackingClass
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +40,10 @@ CLAWBACKS: Final = {
 }
 ENTRY_KINDS: Final = {entry_pb2.EntryKind.Value(f"ENTRY_KIND_{each}"): each for each in EntryKind}
 ASSETS: Final = {entry_pb2.Asset.Value(f"ASSET_{each}"): each for each in Asset}
+TENDERS: Final = {tender_kind_pb2.TenderKind.Value(f"TENDER_KIND_{each}"): each for each in Tender}
+ADJUSTMENT_STATES: Final = {
+    movement_pb2.AdjustmentState.Value(f"ADJUSTMENT_STATE_{each}"): each for each in AdjustmentState
+}
 
 TO_CATEGORY: Final = {each: number for number, each in CATEGORIES.items()}
 TO_CHANNEL: Final = {each: number for number, each in CHANNELS.items()}
@@ -48,6 +53,7 @@ TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
 TO_CLAWBACK: Final = {each: number for number, each in CLAWBACKS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}
+TO_ADJUSTMENT_STATE: Final = {each: number for number, each in ADJUSTMENT_STATES.items()}
 
 
 def to_instant(stamp: Timestamp, field: str) -> datetime:
@@ -63,6 +69,11 @@ def to_stamp(instant: datetime) -> Timestamp:
     """The protobuf form; shared, so it is copied into messages and never changed."""
     microseconds = (instant - _EPOCH) // _MICROSECOND
     return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def to_tender(tender: Tender | None) -> tender_kind_pb2.TenderKind.ValueType:
+    """The wire's number; UNSPECIFIED for one that nobody said."""
+    return tender_kind_pb2.TenderKind.Value(f"TENDER_KIND_{tender or 'UNSPECIFIED'}")
 
 
 @lru_cache(maxsize=16384)

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.points.domain.accounts import Balances
 from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
+from services.points.domain.movement_answers import MovementAnswer
 from services.points.domain.pins import Amounts
 
 
@@ -144,4 +145,5 @@ Answer = (
     | CaptureAnswer
     | ReleaseAnswer
     | WarnAnswer
+    | MovementAnswer
 )

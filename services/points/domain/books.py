@@ -10,6 +10,7 @@ from uuid import UUID
 from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
+from services.points.domain.movements import MovementChanges, Movements
 from services.points.domain.pins import Hold
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
@@ -36,6 +37,7 @@ class Changes:
     warned: list[Warned] = field(default_factory=list)
     new_holds: dict[UUID, Hold] = field(default_factory=dict)
     resolved_holds: dict[UUID, Hold] = field(default_factory=dict)
+    movements: MovementChanges = field(default_factory=MovementChanges)
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -76,6 +78,7 @@ class Books:
     holds: dict[UUID, Hold] = field(default_factory=dict)
     checkout_holds: dict[UUID, Hold] = field(default_factory=dict)
     not_before: datetime | None = None
+    movements: Movements = field(default_factory=Movements)
     changes: Changes = field(default_factory=Changes)
 
     def put_lot(

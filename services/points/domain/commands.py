@@ -7,6 +7,12 @@ from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.points.domain.assets import Tender
+from services.points.domain.movement_commands import (
+    MovementCommand,
+    PutTransferGroup,
+    TransferPoints,
+)
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Place, Purchase
 
@@ -55,6 +61,7 @@ class TopUpStoredValue:
     place: Place
     amount_minor: int
     currency: str
+    tender: Tender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,17 @@ Command = (
     | CaptureHold
     | ReleaseHold
     | WarnExpiring
+    | MovementCommand
 )
+
+
+def members_of(command: Command) -> tuple[UUID, ...]:
+    """The members whose accounts a command may change, or whose part in a group it changes."""
+    if isinstance(command, TransferPoints):
+        return command.from_member_id, command.to_member_id
+    if isinstance(command, PutTransferGroup):
+        return command.member_ids
+    return (command.member_id,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,16 @@ def version_conflict(latest: int) -> Refusal:
     )
 
 
+def period_invalid(field: str, rule: str) -> Refusal:
+    """Refuse a report's instant that breaks `rule`."""
+    return Refusal(
+        Category.INVALID,
+        "PERIOD_INVALID",
+        f"{field}: {rule}",
+        fields=[FieldViolation(field, rule)],
+    )
+
+
 def page_token_invalid() -> Refusal:
     return Refusal(
         Category.INVALID,

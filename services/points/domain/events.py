@@ -15,6 +15,7 @@ from services.points.domain.answers import (
     TopUpAnswer,
 )
 from services.points.domain.assets import Asset
+from services.points.domain.movement_events import MovementEvent
 from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
 
@@ -129,4 +130,5 @@ Event = (
     | HoldReleased
     | HoldExpired
     | PointsExpiring
+    | MovementEvent
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from chassis.kernel import Decision
 from services.points.domain.accounts import Balances
+from services.points.domain.adjustments import adjust, approve, reject
 from services.points.domain.answers import Answer
 from services.points.domain.books import Books
 from services.points.domain.captures import capture
@@ -28,9 +29,21 @@ from services.points.domain.commands import (
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
 from services.points.domain.holds import authorize, release
+from services.points.domain.movement_commands import (
+    AdjustBalance,
+    ApproveAdjustment,
+    PutTransferGroup,
+    RefundTopUp,
+    RejectAdjustment,
+    TransferPoints,
+    WithdrawStoredValue,
+)
 from services.points.domain.reversals import reverse
+from services.points.domain.top_up_refunds import refund_top_up
 from services.points.domain.top_ups import top_up
+from services.points.domain.transfers import put_group, transfer
 from services.points.domain.warnings import warn
+from services.points.domain.withdrawals import withdraw
 
 
 def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Event]:
@@ -66,4 +79,11 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     CaptureHold: capture,
     ReleaseHold: release,
     WarnExpiring: warn,
+    PutTransferGroup: put_group,
+    TransferPoints: transfer,
+    AdjustBalance: adjust,
+    ApproveAdjustment: approve,
+    RejectAdjustment: reject,
+    WithdrawStoredValue: withdraw,
+    RefundTopUp: refund_top_up,
 }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
-from services.points.domain.assets import Asset
+from services.points.domain.assets import Asset, Tender
 from services.points.domain.journal import Entry
 from services.points.domain.parts import NOTHING, Returned
 from services.points.domain.purchases import Place
@@ -91,3 +91,4 @@ class TopUp:
     cash_lot_number: int
     bonus_lot_number: int | None
     answer: TopUpAnswer
+    tender: Tender | None = None

@@ -24,6 +24,9 @@ from services.points.storage import reversals, tables
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
 
+EVERYTHING = 2**62
+"""A need that only loading every open lot covers."""
+
 FIRST_LOTS, LOTS_FACTOR = 8, 16
 """How many lots of an account are read at first, and by how much more where they don't suffice."""
 

@@ -23,13 +23,22 @@ from services.points.domain.commands import (
     ReverseCheckout,
     TopUpStoredValue,
     WarnExpiring,
+    members_of,
 )
+from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
 from services.points.domain.warnings import horizons
-from services.points.storage import holds, loading, programmes, saving, warnings
+from services.points.storage import (
+    holds,
+    loading,
+    movements,
+    programmes,
+    saving,
+    saving_movements,
+    warnings,
+)
 
-EVERYTHING = 2**62
-"""A need that only loading every open lot covers."""
+EVERYTHING = loading.EVERYTHING
 
 _UNIQUE_FOR_EVER = {
     "checkouts_pkey",
@@ -37,6 +46,7 @@ _UNIQUE_FOR_EVER = {
     "reversals_pkey",
     "holds_unique_for_ever",
     "holds_open_checkout",
+    *movements.UNIQUE_FOR_EVER,
 }
 
 
@@ -48,8 +58,9 @@ class PointsRepository:
     batches; newer ones are read in each.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, terms: MovementTerms | None = None) -> None:
         self._clock = clock
+        self._terms = terms or MovementTerms()
         self._programmes = Programmes()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
@@ -57,7 +68,7 @@ class PointsRepository:
 
         New versions of the programme are read on the way, since they are immutable.
         """
-        ids = sorted({command.member_id for command in commands})
+        ids = sorted({member_id for command in commands for member_id in members_of(command)})
         with sets.pipelined(connection):  # with BEGIN, all in one round trip
             newer = programmes.ask_newer(connection, self._programmes)
             sets.insert_columns(
@@ -65,7 +76,12 @@ class PointsRepository:
             )
         programmes.add_newer(newer, self._programmes)
         members = loading.members(connection, ids, lock=True)
-        return Books(members, self._programmes, not_before=_last_posting(members))
+        return Books(
+            members,
+            self._programmes,
+            not_before=_last_posting(members),
+            movements=Movements(self._terms),
+        )
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         """Read what the commands need: known ids, checkouts, holds, lots."""
@@ -87,6 +103,7 @@ class PointsRepository:
                 saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
                 warnings.insert_warned(connection, changes.warned)
+                saving_movements.save(connection, changes.movements)
                 if holds_changed:
                     holds.save(connection, changes)
                 members = [state.members[each] for each in changed]
@@ -109,6 +126,7 @@ def load_books(
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
     pins = holds.load(connection, books, commands, now)
+    movements.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
     for hold_id in pins:
         hold = books.holds[hold_id]
@@ -119,6 +137,7 @@ def load_books(
     _load_warned(connection, books, commands)
     singly = _lots_to_reverse(books, commands) + holds.lots_of(books, pins)
     loading.single_lots(connection, books.members, singly)
+    movements.load_sold(connection, books, commands)
     holds.attach(books, pins)
 
 
@@ -129,8 +148,9 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     """
     if isinstance(command, PostCheckout):
         programmes.read_newer(connection, known)
-    found = loading.members(connection, [command.member_id], lock=False)
-    members = found or {command.member_id: Member(command.member_id)}
+    (member_id,) = members_of(command)
+    found = loading.members(connection, [member_id], lock=False)
+    members = found or {member_id: Member(member_id)}
     books = Books(members, known, not_before=_last_posting(members))
     load_books(connection, books, [command], now)
     return books
@@ -181,19 +201,22 @@ def _needs(
         needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
 
     for command in commands:
-        points, stored_value = _tendered(command)
-        if points:
-            add(command.member_id, Asset.POINTS, points)
-        if stored_value:
-            add(command.member_id, Asset.CASH, stored_value)
-            add(command.member_id, Asset.BONUS, stored_value)
-        if isinstance(command, ReverseCheckout):
+        if isinstance(command, AuthorizeHold | PostCheckout):
+            points, stored_value = _tendered(command)
+            if points:
+                add(command.member_id, Asset.POINTS, points)
+            if stored_value:
+                add(command.member_id, Asset.CASH, stored_value)
+                add(command.member_id, Asset.BONUS, stored_value)
+        elif isinstance(command, ReverseCheckout):
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
             add(command.member_id, Asset.BONUS, 0)
         elif isinstance(command, WarnExpiring):
             add(command.member_id, Asset.POINTS, 0)
             add(command.member_id, Asset.BONUS, 0)
+    for member_id, asset, amount in movements.needs(books, commands):
+        add(member_id, asset, amount)
     for member in books.members.values():
         for account in (member.points, member.bonus):
             if account.next_expiry is not None and account.next_expiry.expires_at <= now:
@@ -201,11 +224,11 @@ def _needs(
     return needs
 
 
-def _tendered(command: Command) -> tuple[int, int]:
+def _tendered(command: AuthorizeHold | PostCheckout) -> tuple[int, int]:
     """Points and stored value that a command takes out of what is free; pinned parts it knows."""
     if isinstance(command, AuthorizeHold):
         return command.points, command.stored_value_minor
-    if isinstance(command, PostCheckout) and command.hold_id is None:
+    if command.hold_id is None:
         return command.purchase.redeem_points, command.purchase.pay_stored_value_minor
     return 0, 0
 

@@ -22,7 +22,7 @@ from services.points.domain.records import (
 )
 from services.points.storage import tables
 
-_columns = tables.columns
+_columns = tables.columns_of
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -241,6 +241,7 @@ def insert_top_ups(connection: Connection, top_ups: Sequence[TopUp]) -> None:
             top_up.answer.bonus_added_minor,
             top_up.cash_lot_number,
             top_up.bonus_lot_number,
+            top_up.tender,
         )
         for top_up in top_ups
     ]

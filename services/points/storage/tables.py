@@ -11,6 +11,17 @@ from chassis.storage import sets
 
 TableColumns = Mapping[str, str]
 
+
+def columns_of(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
+    """Turn rows, in the order of `types`, into one array per column."""
+    values: Sequence[Sequence[object]] = (
+        list(zip(*rows, strict=True)) if rows else [()] * len(types)
+    )
+    return {
+        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
+    }
+
+
 MEMBER_BALANCES: TableColumns = {
     "version": "bigint",
     "last_posted_at": "timestamptz",
@@ -150,6 +161,13 @@ TOP_UPS: TableColumns = {
     "bonus_minor": "bigint",
     "cash_lot_number": "integer",
     "bonus_lot_number": "integer",
+    "tender": "tender_kind",
+}
+TOP_UP_GONE_BACK: TableColumns = {
+    "withdrawn_minor": "bigint",
+    "bonus_taken_back_minor": "bigint",
+    "gift_deducted_minor": "bigint",
+    "refunded_at": "timestamptz",
 }
 
 HOLD_END: TableColumns = {
@@ -195,13 +213,66 @@ PROGRAMMES: TableColumns = {
     "content": "jsonb",
     "published_at": "timestamptz",
 }
+TRANSFER_GROUPS: TableColumns = {
+    "group_id": "uuid",
+    "revision": "bigint",
+    "updated_at": "timestamptz",
+}
+TRANSFER_GROUP_MEMBERS: TableColumns = {"member_id": "uuid", "group_id": "uuid"}
 
+TRANSFERS: TableColumns = {
+    "transfer_id": "uuid",
+    "group_id": "uuid",
+    "from_member_id": "uuid",
+    "from_version": "bigint",
+    "to_member_id": "uuid",
+    "to_version": "bigint",
+    "transferred_at": "timestamptz",
+    "day": "date",
+    "points": "bigint",
+    "note": "text",
+}
 
-def columns(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
+ADJUSTMENT_DECISION: TableColumns = {
+    "state": "adjustment_state",
+    "decided_by": "text",
+    "decided_at": "timestamptz",
+    "version": "bigint",
+}
+ADJUSTMENTS: TableColumns = {
+    "adjustment_id": "uuid",
+    "member_id": "uuid",
+    "asset": "asset",
+    "amount": "bigint",
+    "reason_code": "text",
+    "reason_text": "text",
+    "requested_by": "text",
+    "requested_at": "timestamptz",
+    **ADJUSTMENT_DECISION,
+}
+
+WITHDRAWALS: TableColumns = {
+    "withdrawal_id": "uuid",
+    "member_id": "uuid",
+    "version": "bigint",
+    "withdrawn_at": "timestamptz",
+    "currency": "text",
+    "tender": "tender_kind",
+    **PLACE,
+    "cash_minor": "bigint",
+    "paid_out_minor": "bigint",
+    "gift_deducted_minor": "bigint",
+    "bonus_taken_back_minor": "bigint",
+}
+
+TOP_UP_REFUNDS: TableColumns = {
+    "refund_id": "uuid",
+    "top_up_id": "uuid",
+    "member_id": "uuid",
+    "version": "bigint",
+    "refunded_at": "timestamptz",
+    "currency": "text",
+    **PLACE,
+    "cash_minor": "bigint",
+    "bonus_minor": "bigint",
+}

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -49,6 +51,9 @@ def migrated(database_url: str) -> str:
     return database_url
 
 
+STUBS = (PointsServiceStub, MovementServiceStub, ReportServiceStub)
+
+
 @dataclass
 class Points:
     """A running service and stubs for callers."""
@@ -59,7 +64,7 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client that shows the certificate of `name`."""
+        """A client of every service of this process that shows the certificate of `name`."""
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -67,7 +72,11 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc))
+        return Caller(channel, [stub(channel.grpc) for stub in STUBS])
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """One who asks for reports."""
+        return self.caller(name)
 
 
 @dataclass
@@ -75,12 +84,17 @@ class Caller:
     """Calls by method name; raises Refusal."""
 
     channel: Channel
-    stub: Any
+    stubs: list[Any]
 
     async def call(self, method: str, request: Any) -> Any:
-        return await self.channel.call(
-            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
-        )
+        return await self.channel.call(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
+
+    async def stream(self, method: str, request: Any) -> list[Any]:
+        answers = self.channel.stream(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
+        return [answer async for answer in answers]
+
+    def _rpc(self, method: str) -> Any:
+        return next(getattr(stub, method) for stub in self.stubs if hasattr(stub, method))
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from services.points.main import ledger_executor
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify
 from tests.histories.playing import START, History, Script
-from tests.histories.programmes import PROGRAMMES
+from tests.histories.programmes import MOVEMENTS, PROGRAMMES
 from tests.histories.services import (
     LotRow,
     MemberRow,
@@ -69,7 +69,7 @@ class PostgresService:
 
     def __init__(self, url: str, clock: ManualClock) -> None:
         self._engine = create_engine(url, application_name="test", pool_size=1, index_plans=True)
-        self._executor = ledger_executor(self._engine, clock)
+        self._executor = ledger_executor(self._engine, clock, terms=MOVEMENTS)
         self._executor.start()
         self._looking = psycopg.connect(url, autocommit=True)
         self._seen: dict[UUID, int] = defaultdict(int)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from huitouke.points.v1 import entry_pb2, events_pb2, hold_pb2
+from huitouke.points.v1 import books_pb2, entry_pb2, events_pb2, hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 
 from chassis.clock import ManualClock
@@ -292,6 +292,25 @@ def test_a_field_that_breaks_a_rule_is_named_and_nothing_changes(
     asyncio.run(ask())
 
 
+def test_what_has_nothing_to_do_with_holds_never_asks_for_them(
+    serve: Serve, ledger_url: str
+) -> None:
+    async def spend() -> None:
+        async with serve() as points:
+            caller, dinner = points.caller(), uuid4()
+            with psycopg.connect(ledger_url) as connection:
+                connection.execute("ALTER TABLE holds RENAME TO hidden")
+                connection.execute("ALTER TABLE hold_lots RENAME TO hidden_lots")
+            member = await guest(caller)
+            bought = purchase(member, 50_000, points=200, stored=1_000)
+            await caller.call("Post", post(bought, dinner))
+            await caller.call("Reverse", reverse(member, dinner))
+            await caller.call("CancelPost", cancel(member, uuid4()))
+            assert (await read(caller, member)).available.points == 500
+
+    asyncio.run(spend())
+
+
 def test_what_is_held_differently_than_pinned_names_its_member(
     serve: Serve, ledger_url: str
 ) -> None:
@@ -322,6 +341,11 @@ def test_what_is_held_differently_than_pinned_names_its_member(
             books = await operator.call("VerifyBooks", pb.VerifyBooksRequest())
             assert not books.balanced
             assert sorted(books.differing_member_ids) == sorted(map(str, members))
+            found = {
+                books_pb2.BookDifferenceKind.Name(each.kind).removeprefix("BOOK_DIFFERENCE_KIND_")
+                for each in books.differences
+            }
+            assert found == {"HELD", "LOT_HELD", "HOLD", "OPEN_HOLDS"}
 
     asyncio.run(verify())
 

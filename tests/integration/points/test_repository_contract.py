@@ -26,6 +26,7 @@ from services.points.domain.commands import (
     Command,
     PostCheckout,
     SettleDue,
+    members_of,
 )
 from services.points.domain.lots import Lot
 from services.points.domain.records import CheckoutState
@@ -227,7 +228,8 @@ def test_an_id_that_another_transaction_took_meanwhile_reruns_the_batch(
 
     with pytest.raises(psycopg.errors.SerializationFailure):
         attempt()
-    assert storage.look(SettleDue(slow.member_id)).members[slow.member_id].version == 0
+    (member,) = members_of(slow)
+    assert storage.look(SettleDue(member)).members[member].version == 0
 
 
 def test_a_transaction_that_fails_leaves_nothing(storage: Storage) -> None:

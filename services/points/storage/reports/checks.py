@@ -38,10 +38,10 @@ WHERE found.stored IS DISTINCT FROM coalesce(found.posted, 0)
 # What a lot got is what was posted into it, but not what was given back after it had been spent.
 _LOTS = """
 WITH posted AS (
-    SELECT member_id, lot_number, min(asset) AS asset, sum(amount) AS remaining,
+    SELECT member_id, lot_number, min(asset) AS asset, sum(amount)::bigint AS remaining,
            coalesce(sum(amount) FILTER (
-               WHERE amount > 0 AND house NOT IN ('REDEEMED', 'SETTLEMENT')), 0) AS amount,
-           -coalesce(sum(amount) FILTER (WHERE house = 'EXPIRED'), 0) AS expired
+               WHERE amount > 0 AND house NOT IN ('REDEEMED', 'SETTLEMENT')), 0)::bigint AS amount,
+           -coalesce(sum(amount) FILTER (WHERE house = 'EXPIRED'), 0)::bigint AS expired
     FROM postings WHERE member_id BETWEEN %(low)s AND %(high)s AND lot_number IS NOT NULL
     GROUP BY member_id, lot_number
 ), stored AS (
@@ -55,7 +55,9 @@ FROM stored FULL JOIN posted USING (member_id, lot_number) CROSS JOIN LATERAL (V
     ('LOT_EXPIRED', stored.expired, posted.expired),
     ('LOT_INVENTED', stored.remaining, NULL), ('LOT_MISSING', NULL, posted.remaining)
 ) AS found(kind, stored, posted)
-WHERE CASE found.kind WHEN 'LOT_INVENTED' THEN posted.amount IS NULL
+WHERE (stored.remaining, stored.amount, stored.expired)
+      IS DISTINCT FROM (posted.remaining, posted.amount, posted.expired)
+  AND CASE found.kind WHEN 'LOT_INVENTED' THEN posted.amount IS NULL
                       WHEN 'LOT_MISSING' THEN stored.amount IS NULL
                       ELSE found.stored <> found.posted END
 """
@@ -100,7 +102,7 @@ FROM (
     ('LINE', line::text, following::text, line <> following),
     ('ORDER', posted_at::text, earlier_at::text, posted_at < earlier_at)
 ) AS found(kind, stored, expected, differs)
-WHERE found.differs
+WHERE (line <> following OR posted_at < earlier_at) AND found.differs
 """
 
 CHECKS: Final = (_ACCOUNTS, _LOTS, _NEXT_EXPIRY, _BALANCES_AFTER, _ENTRIES, *HELD_CHECKS)

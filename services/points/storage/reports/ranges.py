@@ -16,6 +16,7 @@ from chassis.storage import sets
 RANGE_ROWS: Final = 2_000
 """Keys of a range: for members of 50 postings a statement of some tenths of a second."""
 RANGE_TIMEOUT_SECONDS: Final = 60
+RANGE_MEMORY_MB: Final = 64
 FIRST: Final = UUID(int=0)
 LAST: Final = UUID(int=2**128 - 1)
 
@@ -57,11 +58,14 @@ def begin(connection: Connection) -> Driver:
     """Prepare the snapshot for ranges and return its driver.
 
     A range is read by its index whatever the statistics say: on a table that was never analysed a
-    plan might else scan the whole of it for each range.
+    plan might else scan the whole of it for each range. It fits into memory, and takes one core
+    and no more, since the services that go on writing need the others.
     """
     driver = sets.driver(connection)
     driver.execute(f"SET LOCAL statement_timeout = '{RANGE_TIMEOUT_SECONDS:d}s'")
     driver.execute("SET LOCAL enable_seqscan = off")
+    driver.execute(f"SET LOCAL work_mem = '{RANGE_MEMORY_MB:d}MB'")
+    driver.execute("SET LOCAL max_parallel_workers_per_gather = 0")
     return driver
 
 

@@ -142,6 +142,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From coupons: they may not be used together."""
     ERROR_REASON_AMOUNT_CHANGED: _ErrorReason.ValueType  # 83
     """From coupons: the amount changed meanwhile; quote again."""
+    ERROR_REASON_TRANSFER_TO_SELF: _ErrorReason.ValueType  # 100
+    """From the ledger: giver and receiver are one member."""
+    ERROR_REASON_NOT_IN_ONE_GROUP: _ErrorReason.ValueType  # 101
+    """From the ledger: the two members are not in one family group."""
+    ERROR_REASON_TRANSFER_LIMIT: _ErrorReason.ValueType  # 102
+    """From the ledger: over a limit of transfers; metadata `period`, `limit_points`, `left_points`."""
+    ERROR_REASON_INSUFFICIENT_CASH: _ErrorReason.ValueType  # 103
+    """From the ledger: less principal is available than is to be withdrawn; metadata `available_minor`."""
+    ERROR_REASON_NOTHING_TO_PAY_OUT: _ErrorReason.ValueType  # 104
+    """From the ledger: gift that was spent takes up all of the principal; metadata `gift_deducted_minor`."""
+    ERROR_REASON_TOP_UP_NOT_FOUND: _ErrorReason.ValueType  # 105
+    """From the ledger: no such top-up of this member, sold by this merchant."""
+    ERROR_REASON_TOP_UP_SPENT: _ErrorReason.ValueType  # 106
+    """From the ledger: something of the top-up was spent, withdrawn or is held."""
+    ERROR_REASON_TOP_UP_TOO_OLD: _ErrorReason.ValueType  # 107
+    """From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
+    ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 108
+    """From the ledger: the top-up was refunded already."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -268,4 +286,22 @@ ERROR_REASON_NOT_STACKABLE: ErrorReason.ValueType  # 82
 """From coupons: they may not be used together."""
 ERROR_REASON_AMOUNT_CHANGED: ErrorReason.ValueType  # 83
 """From coupons: the amount changed meanwhile; quote again."""
+ERROR_REASON_TRANSFER_TO_SELF: ErrorReason.ValueType  # 100
+"""From the ledger: giver and receiver are one member."""
+ERROR_REASON_NOT_IN_ONE_GROUP: ErrorReason.ValueType  # 101
+"""From the ledger: the two members are not in one family group."""
+ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 102
+"""From the ledger: over a limit of transfers; metadata `period`, `limit_points`, `left_points`."""
+ERROR_REASON_INSUFFICIENT_CASH: ErrorReason.ValueType  # 103
+"""From the ledger: less principal is available than is to be withdrawn; metadata `available_minor`."""
+ERROR_REASON_NOTHING_TO_PAY_OUT: ErrorReason.ValueType  # 104
+"""From the ledger: gift that was spent takes up all of the principal; metadata `gift_deducted_minor`."""
+ERROR_REASON_TOP_UP_NOT_FOUND: ErrorReason.ValueType  # 105
+"""From the ledger: no such top-up of this member, sold by this merchant."""
+ERROR_REASON_TOP_UP_SPENT: ErrorReason.ValueType  # 106
+"""From the ledger: something of the top-up was spent, withdrawn or is held."""
+ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 107
+"""From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
+ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 108
+"""From the ledger: the top-up was refunded already."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

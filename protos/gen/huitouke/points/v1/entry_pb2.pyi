@@ -38,6 +38,14 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Value expired."""
     ENTRY_KIND_CAPTURE: _EntryKind.ValueType  # 5
     """A direct hold was captured."""
+    ENTRY_KIND_TRANSFER: _EntryKind.ValueType  # 7
+    """Points were passed on inside a family group."""
+    ENTRY_KIND_ADJUSTMENT: _EntryKind.ValueType  # 8
+    """Staff corrected a balance."""
+    ENTRY_KIND_WITHDRAWAL: _EntryKind.ValueType  # 9
+    """Stored value was paid out."""
+    ENTRY_KIND_TOP_UP_REFUND: _EntryKind.ValueType  # 10
+    """A top-up was undone."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """EntryKind of an entry."""
@@ -54,6 +62,14 @@ ENTRY_KIND_EXPIRY: EntryKind.ValueType  # 4
 """Value expired."""
 ENTRY_KIND_CAPTURE: EntryKind.ValueType  # 5
 """A direct hold was captured."""
+ENTRY_KIND_TRANSFER: EntryKind.ValueType  # 7
+"""Points were passed on inside a family group."""
+ENTRY_KIND_ADJUSTMENT: EntryKind.ValueType  # 8
+"""Staff corrected a balance."""
+ENTRY_KIND_WITHDRAWAL: EntryKind.ValueType  # 9
+"""Stored value was paid out."""
+ENTRY_KIND_TOP_UP_REFUND: EntryKind.ValueType  # 10
+"""A top-up was undone."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _Asset:
@@ -111,9 +127,9 @@ class Entry(_message.Message):
     bonus_minor: _builtins.int
     """Change of stored-value gift, minor units."""
     merchant_id: _builtins.str
-    """Merchant it happened at; empty for expiry."""
+    """Merchant it happened at; empty for expiry, transfers and adjustments."""
     reference_id: _builtins.str
-    """Checkout, top-up, refund or hold it belongs to; empty for expiry."""
+    """Checkout, top-up, refund, hold, transfer, adjustment or withdrawal it belongs to; empty for expiry."""
     @_builtins.property
     def posted_at(self) -> _timestamp_pb2.Timestamp:
         """When it was posted."""

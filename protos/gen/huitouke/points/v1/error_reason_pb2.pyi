@@ -100,6 +100,50 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
     """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
+    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
+    ERROR_REASON_TRANSFER_EXISTS: _ErrorReason.ValueType  # 60
+    """The transfer id was used before under another request_id."""
+    ERROR_REASON_TRANSFER_TO_SELF: _ErrorReason.ValueType  # 61
+    """Giver and receiver are one member."""
+    ERROR_REASON_NOT_IN_ONE_GROUP: _ErrorReason.ValueType  # 62
+    """The two members are not in one family group."""
+    ERROR_REASON_TRANSFER_LIMIT: _ErrorReason.ValueType  # 63
+    """Over a limit of transfers; metadata `period` (TRANSFER, DAY or MONTH), `limit_points`, `left_points`."""
+    ERROR_REASON_TRANSFER_GROUP_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """No such family group."""
+    ERROR_REASON_TRANSFER_GROUP_CHANGED: _ErrorReason.ValueType  # 65
+    """The group is not at `expected_revision`: it was changed meanwhile, or exists already; metadata `revision`."""
+    ERROR_REASON_MEMBER_IN_ANOTHER_GROUP: _ErrorReason.ValueType  # 66
+    """A member is in another family group already; metadata `member_id`."""
+    ERROR_REASON_TRANSFER_GROUP_SIZE: _ErrorReason.ValueType  # 67
+    """More members than a family group may have; metadata `limit_members`."""
+    ERROR_REASON_ADJUSTMENT_EXISTS: _ErrorReason.ValueType  # 68
+    """The adjustment id was used before under another request_id."""
+    ERROR_REASON_ADJUSTMENT_NOT_FOUND: _ErrorReason.ValueType  # 69
+    """No such adjustment of this member."""
+    ERROR_REASON_ADJUSTMENT_DECIDED: _ErrorReason.ValueType  # 70
+    """The adjustment is booked or rejected already; metadata `state`."""
+    ERROR_REASON_SECOND_PERSON_REQUIRED: _ErrorReason.ValueType  # 71
+    """Who asked for an adjustment can't approve it."""
+    ERROR_REASON_WITHDRAWAL_EXISTS: _ErrorReason.ValueType  # 72
+    """The withdrawal id was used before under another request_id."""
+    ERROR_REASON_INSUFFICIENT_CASH: _ErrorReason.ValueType  # 73
+    """Less principal is available than is to be withdrawn; metadata `available_minor`."""
+    ERROR_REASON_NOTHING_TO_PAY_OUT: _ErrorReason.ValueType  # 74
+    """Gift spent without having been earned is worth as much as the principal: the guest would get nothing; metadata
+    `gift_deducted_minor`.
+    """
+    ERROR_REASON_TOP_UP_REFUND_EXISTS: _ErrorReason.ValueType  # 75
+    """The refund id was used before under another request_id."""
+    ERROR_REASON_TOP_UP_NOT_FOUND: _ErrorReason.ValueType  # 76
+    """No such top-up of this member, sold by this merchant."""
+    ERROR_REASON_TOP_UP_SPENT: _ErrorReason.ValueType  # 77
+    """Something of the top-up was spent, withdrawn or is held; the rest can be withdrawn."""
+    ERROR_REASON_TOP_UP_TOO_OLD: _ErrorReason.ValueType  # 78
+    """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
+    ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 79
+    """The top-up was refunded already."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -184,4 +228,48 @@ ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
 """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
 """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
+"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
+ERROR_REASON_TRANSFER_EXISTS: ErrorReason.ValueType  # 60
+"""The transfer id was used before under another request_id."""
+ERROR_REASON_TRANSFER_TO_SELF: ErrorReason.ValueType  # 61
+"""Giver and receiver are one member."""
+ERROR_REASON_NOT_IN_ONE_GROUP: ErrorReason.ValueType  # 62
+"""The two members are not in one family group."""
+ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 63
+"""Over a limit of transfers; metadata `period` (TRANSFER, DAY or MONTH), `limit_points`, `left_points`."""
+ERROR_REASON_TRANSFER_GROUP_NOT_FOUND: ErrorReason.ValueType  # 64
+"""No such family group."""
+ERROR_REASON_TRANSFER_GROUP_CHANGED: ErrorReason.ValueType  # 65
+"""The group is not at `expected_revision`: it was changed meanwhile, or exists already; metadata `revision`."""
+ERROR_REASON_MEMBER_IN_ANOTHER_GROUP: ErrorReason.ValueType  # 66
+"""A member is in another family group already; metadata `member_id`."""
+ERROR_REASON_TRANSFER_GROUP_SIZE: ErrorReason.ValueType  # 67
+"""More members than a family group may have; metadata `limit_members`."""
+ERROR_REASON_ADJUSTMENT_EXISTS: ErrorReason.ValueType  # 68
+"""The adjustment id was used before under another request_id."""
+ERROR_REASON_ADJUSTMENT_NOT_FOUND: ErrorReason.ValueType  # 69
+"""No such adjustment of this member."""
+ERROR_REASON_ADJUSTMENT_DECIDED: ErrorReason.ValueType  # 70
+"""The adjustment is booked or rejected already; metadata `state`."""
+ERROR_REASON_SECOND_PERSON_REQUIRED: ErrorReason.ValueType  # 71
+"""Who asked for an adjustment can't approve it."""
+ERROR_REASON_WITHDRAWAL_EXISTS: ErrorReason.ValueType  # 72
+"""The withdrawal id was used before under another request_id."""
+ERROR_REASON_INSUFFICIENT_CASH: ErrorReason.ValueType  # 73
+"""Less principal is available than is to be withdrawn; metadata `available_minor`."""
+ERROR_REASON_NOTHING_TO_PAY_OUT: ErrorReason.ValueType  # 74
+"""Gift spent without having been earned is worth as much as the principal: the guest would get nothing; metadata
+`gift_deducted_minor`.
+"""
+ERROR_REASON_TOP_UP_REFUND_EXISTS: ErrorReason.ValueType  # 75
+"""The refund id was used before under another request_id."""
+ERROR_REASON_TOP_UP_NOT_FOUND: ErrorReason.ValueType  # 76
+"""No such top-up of this member, sold by this merchant."""
+ERROR_REASON_TOP_UP_SPENT: ErrorReason.ValueType  # 77
+"""Something of the top-up was spent, withdrawn or is held; the rest can be withdrawn."""
+ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 78
+"""The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
+ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 79
+"""The top-up was refunded already."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

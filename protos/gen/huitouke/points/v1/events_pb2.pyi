@@ -9,8 +9,10 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from huitouke.points.v1 import entry_pb2 as _entry_pb2
+from huitouke.points.v1 import movement_pb2 as _movement_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
+from huitouke.type.v1 import tender_kind_pb2 as _tender_kind_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -611,3 +613,231 @@ class ProgrammePublished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProgrammePublished: _TypeAlias = ProgrammePublished  # noqa: Y015
+
+@_typing.final
+class PointsTransferred(_message.Message):
+    """PointsTransferred: points went from one member of a family group to another. Each of the two has an event of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    COUNTERPART_MEMBER_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    transfer_id: _builtins.str
+    """Transfer id, the same in both events."""
+    direction: _movement_pb2.TransferDirection.ValueType
+    """The member's side."""
+    counterpart_member_id: _builtins.str
+    """Member on the other side."""
+    points: _builtins.int
+    """Points that went out or came in, always positive."""
+    @_builtins.property
+    def transferred_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        direction: _movement_pb2.TransferDirection.ValueType = ...,
+        counterpart_member_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        transferred_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "transferred_at", b"transferred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "counterpart_member_id", b"counterpart_member_id", "direction", b"direction", "member_id", b"member_id", "points", b"points", "transfer_id", b"transfer_id", "transferred_at", b"transferred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsTransferred: _TypeAlias = PointsTransferred  # noqa: Y015
+
+@_typing.final
+class BalanceAdjusted(_message.Message):
+    """BalanceAdjusted: staff corrected a balance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    ADJUSTED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    adjustment_id: _builtins.str
+    """Adjustment id."""
+    asset: _entry_pb2.Asset.ValueType
+    """Asset."""
+    amount: _builtins.int
+    """Signed amount: points, or minor units."""
+    reason_code: _builtins.str
+    """Why, as a code of the hotel's own list."""
+    requested_by: _builtins.str
+    """Staff id of who asked for it."""
+    approved_by: _builtins.str
+    """Staff id of the second person; empty where none was needed."""
+    currency: _builtins.str
+    """ISO 4217 code of minor units."""
+    @_builtins.property
+    def adjusted_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        adjustment_id: _builtins.str = ...,
+        adjusted_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        reason_code: _builtins.str = ...,
+        requested_by: _builtins.str = ...,
+        approved_by: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjusted_at", b"adjusted_at", "balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_at", b"adjusted_at", "adjustment_id", b"adjustment_id", "amount", b"amount", "approved_by", b"approved_by", "asset", b"asset", "balances", b"balances", "currency", b"currency", "member_id", b"member_id", "reason_code", b"reason_code", "requested_by", b"requested_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceAdjusted: _TypeAlias = BalanceAdjusted  # noqa: Y015
+
+@_typing.final
+class StoredValueWithdrawn(_message.Message):
+    """StoredValueWithdrawn: principal was paid out and the gift that goes with it taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    withdrawal_id: _builtins.str
+    """Withdrawal id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """How the till paid out."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def withdrawn_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def withdrawal(self) -> _movement_pb2.Withdrawal:
+        """What was done, balances after included."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        withdrawal_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
+        withdrawal: _movement_pb2.Withdrawal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "withdrawal", b"withdrawal", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "member_id", b"member_id", "place", b"place", "tender", b"tender", "withdrawal", b"withdrawal", "withdrawal_id", b"withdrawal_id", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredValueWithdrawn: _TypeAlias = StoredValueWithdrawn  # noqa: Y015
+
+@_typing.final
+class TopUpRefunded(_message.Message):
+    """TopUpRefunded: a top-up was undone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TOP_UP_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    REFUNDED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    CASH_REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_TAKEN_BACK_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    top_up_id: _builtins.str
+    """Top-up id."""
+    refund_id: _builtins.str
+    """Refund id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """The tender it was paid with, by which the money goes back; UNSPECIFIED where the till never said."""
+    cash_refunded_minor: _builtins.int
+    """Money given back, minor units."""
+    bonus_taken_back_minor: _builtins.int
+    """Gift taken back, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def refunded_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        top_up_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        refunded_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
+        cash_refunded_minor: _builtins.int = ...,
+        bonus_taken_back_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "refunded_at", b"refunded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_taken_back_minor", b"bonus_taken_back_minor", "cash_refunded_minor", b"cash_refunded_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "tender", b"tender", "top_up_id", b"top_up_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopUpRefunded: _TypeAlias = TopUpRefunded  # noqa: Y015

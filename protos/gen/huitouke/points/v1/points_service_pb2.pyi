@@ -15,6 +15,7 @@ from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import programme_pb2 as _programme_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
+from huitouke.type.v1 import tender_kind_pb2 as _tender_kind_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -496,6 +497,7 @@ class TopUpRequest(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     member_id: _builtins.str
@@ -506,6 +508,8 @@ class TopUpRequest(_message.Message):
     """Amount paid in, minor units."""
     currency: _builtins.str
     """ISO 4217 code; must be CNY."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """How the guest paid; a refund of the top-up goes back the same way. UNSPECIFIED where the till does not say."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -519,10 +523,11 @@ class TopUpRequest(_message.Message):
         place: _place_pb2.Place | None = ...,
         amount_minor: _builtins.int = ...,
         currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "top_up_id", b"top_up_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "tender", b"tender", "top_up_id", b"top_up_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -273,7 +273,7 @@ class PointsServiceServicer:
 
     def VerifyBooks(self, request, context):
         """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
-        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
         `huitouke-points verify` beside the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

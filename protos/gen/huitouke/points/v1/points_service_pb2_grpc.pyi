@@ -103,7 +103,7 @@ class PointsServiceStub:
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]
     """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
-    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
     `huitouke-points verify` beside the service.
     """
 
@@ -181,7 +181,7 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]  # type: ignore[assignment]
     """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
-    go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+    go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
     `huitouke-points verify` beside the service.
     """
 
@@ -358,7 +358,7 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.VerifyBooksResponse, _abc.Awaitable[_points_service_pb2.VerifyBooksResponse]]:
         """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
-        go on writing. Costs several scans of the ledger (about a minute for ten million postings): give it a long deadline, or run
+        go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
         `huitouke-points verify` beside the service.
         """
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 
 # A warning is given once for each last day and threshold, whoever runs the job and however often.
 # A warning moves nothing and so has no entry: its row is kept, for it explains the event's version.
