@@ -47,9 +47,24 @@ class Account:
 
     def due_of(self, lot: Lot, now: datetime) -> int:
         """How much of one of its lots has reached its end at `now` and is about to be taken out."""
-        if not lot.due(now):
-            return 0
+        return self.free_at(lot, now) if lot.due(now) else 0
+
+    def free_at(self, lot: Lot, now: datetime) -> int:
+        """What of one of its lots no hold has at `now`, whether or not timeouts were noted."""
         return lot.free + sum([pin.amount for pin in self._timed_out_pins(now) if pin.lot is lot])
+
+    def first_parts(self, amount: int, now: datetime) -> list[tuple[Lot, int]]:
+        """What `take` would take once all that is due at `now` is settled; changes nothing."""
+        assert self.open_lots is not None, "lots are looked at that were not loaded"
+        lots = {lot.number: lot for lot in self.open_lots}
+        lots |= {pin.lot.number: pin.lot for pin in self._timed_out_pins(now)}
+        parts = []
+        for lot in sorted(lots.values(), key=_SPEND_ORDER):
+            part = 0 if lot.due(now) else min(self.free_at(lot, now), amount)
+            if part:
+                parts.append((lot, part))
+                amount -= part
+        return parts
 
     def held_at(self, now: datetime) -> int:
         """What holds have set aside at `now`: those whose timeout has come have nothing."""

@@ -9,9 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.points.domain.accounts import Account
 from services.points.domain.assets import Asset, Tender
-from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import RefundTopUpAnswer, WithdrawAnswer
 from services.points.domain.purchases import Place
 
@@ -177,19 +175,3 @@ class MovementChanges:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     refunds: list[TopUpRefund] = field(default_factory=list)
     sold: dict[UUID, SoldValue] = field(default_factory=dict)
-
-
-def free(lot: Lot) -> int:
-    """What of a lot no hold has pinned."""
-    return lot.remaining - int(getattr(lot, "held", 0))
-
-
-def first_parts(account: Account, amount: int) -> list[tuple[Lot, int]]:
-    """What `account.take(amount)` would take, without taking it."""
-    parts = []
-    for lot in account.open_lots or ():
-        part = min(free(lot), amount)
-        if part:
-            parts.append((lot, part))
-            amount -= part
-    return parts

@@ -15,7 +15,7 @@ from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import RefundTopUpAnswer
 from services.points.domain.movement_commands import RefundTopUp
 from services.points.domain.movement_events import TopUpRefunded
-from services.points.domain.movements import SoldValue, TopUpRefund, free
+from services.points.domain.movements import SoldValue, TopUpRefund
 from services.points.domain.top_ups import GIFT_RULE
 
 
@@ -80,7 +80,7 @@ def _refundable(books: Books, member: Member, command: RefundTopUp, now: datetim
     until = sold.posted_at + timedelta(days=movements.terms.top_up_refund_days)
     if now > until:
         raise refusals.top_up_too_old(until)
-    if not all(_untouched(lot) for lot in _lots(member, sold) if lot is not None):
+    if not all(_untouched(member, lot, now) for lot in _lots(member, sold) if lot is not None):
         raise refusals.top_up_spent(command.top_up_id)
     return sold
 
@@ -90,6 +90,6 @@ def _lots(member: Member, sold: SoldValue) -> tuple[Lot, Lot | None]:
     return member.lots[sold.cash_lot_number], gift
 
 
-def _untouched(lot: Lot) -> bool:
+def _untouched(member: Member, lot: Lot, now: datetime) -> bool:
     """Whether nothing was spent of a lot, or pinned by a hold; expiry is no use of it."""
-    return free(lot) + lot.expired == lot.amount
+    return member.account(lot.asset).free_at(lot, now) + lot.expired == lot.amount

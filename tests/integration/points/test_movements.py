@@ -243,6 +243,35 @@ def test_a_top_up_goes_back_once_by_the_tender_it_was_paid_with(
     assert [each.tender for each in told(ledger_url, events_pb2.TopUpRefunded)] == [4, 0]
 
 
+WRONG_FIELDS: dict[str, Any] = {
+    "points": transfer(uuid4(), uuid4(), 0),
+    "note": transfer(uuid4(), uuid4(), 1),
+    "reason_text": adjust(uuid4(), 1),
+    "reason_code": adjust(uuid4(), 1),
+    "amount": adjust(uuid4(), 0),
+    "amount_minor": withdraw(uuid4(), 0),
+    "tender": withdraw(uuid4(), 1),
+    "member_ids": put_group(uuid4(), *(uuid4() for _ in range(51))),
+    "place.time_zone": refund_top_up(uuid4(), uuid4()),
+}
+WRONG_FIELDS["note"].note = "a\0b"
+WRONG_FIELDS["reason_text"].reason_text = "a\0b"
+WRONG_FIELDS["reason_code"].reason_code = "goodwill"
+WRONG_FIELDS["tender"].tender = 0
+WRONG_FIELDS["place.time_zone"].place.time_zone = "Asia/Nowhere"
+
+
+def test_a_wrong_field_is_named_and_changes_nothing(serve: Serve) -> None:
+    async def story(operator: Caller) -> None:
+        for field, request in WRONG_FIELDS.items():
+            method = type(request).__name__.removesuffix("Request")
+            refusal = await refused(operator, method, request)
+            assert refusal.reason == "INVALID_FIELD", field
+            assert [each.field for each in refusal.fields] == [field]
+
+    with_operator(serve, story)
+
+
 def test_only_operators_adjust(serve: Serve) -> None:
     async def story() -> None:
         async with serve() as points:
