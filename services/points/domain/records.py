@@ -16,12 +16,16 @@ from services.points.domain.purchases import Place, Purchase
 
 
 class Warned(NamedTuple):
-    """A warning that was given: to whom, of which asset's last day, and which of the warnings."""
+    """A warning that was given: to whom, of which asset's last day, and which of the warnings.
+
+    `version` is its event's where it is to be stored, and 0 where it is only remembered.
+    """
 
     member_id: UUID
     asset: Asset
     last_day: date
     days: int
+    version: int = 0
 
 
 class CheckoutState(StrEnum):

@@ -210,6 +210,7 @@ EXPIRY_WARNINGS: TableColumns = {
     "asset": "asset",
     "last_day": "date",
     "days": "smallint",
+    "version": "bigint",
 }
 
 PROGRAMMES: TableColumns = {
