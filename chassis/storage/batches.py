@@ -74,8 +74,8 @@ class BatchRunner(Generic[C, S, A, E]):
                 outbox.append(connection, effects.events, effects.traceparents)
                 requests.remember(connection, effects.to_remember(batch), effects.now)
                 failpoint(f"{self.name}.executor.before_commit")
-                end = sets.driver(connection).execute("COMMIT")
-            assert end.statusmessage == "COMMIT", "a repository hid a failed statement"
+                end = sets.commit(connection)
+            assert end.tag == "COMMIT", "a repository hid a failed statement"
             transaction.commit()  # tells SQLAlchemy; sends nothing more
             failpoint(f"{self.name}.executor.after_commit")
         except BaseException as error:
