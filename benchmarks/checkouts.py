@@ -122,7 +122,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     niceness = arguments.niceness
-    with running_suite(arguments.without, background_niceness=niceness) as suite, Client() as client:
+    with (
+        running_suite(arguments.without, background_niceness=niceness) as suite,
+        Client() as client,
+    ):
         hotel = open_hotel(suite.endpoints, client, arguments.guests)
         certificates = suite.state / "certs"
         with echo_server(certificates, suite.state / "echo.log") as (address, pid):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -69,8 +70,12 @@ class BatchRunner(Generic[C, S, A, E]):
         connection = self.engine.connect()
         try:
             transaction = connection.begin()
-            effects = self._run_in(connection, batch)
+            effects, save = self._run_in(connection, batch)
+            if not getattr(self.repository, "saves_blindly", False):
+                save()
+                save = _nothing
             with sets.pipelined(connection):  # the last statements and COMMIT in one round trip
+                save()
                 outbox.append(connection, effects.events, effects.traceparents)
                 requests.remember(connection, effects.to_remember(batch), effects.now)
                 failpoint(f"{self.name}.executor.before_commit")
@@ -84,7 +89,10 @@ class BatchRunner(Generic[C, S, A, E]):
         connection.close()
         return [self._outcome(batch, index, effects) for index in range(len(batch))]
 
-    def _run_in(self, connection: Connection, batch: Sequence[Submission[C]]) -> _Effects[A]:
+    def _run_in(
+        self, connection: Connection, batch: Sequence[Submission[C]]
+    ) -> tuple[_Effects[A], Callable[[], None]]:
+        """Lock, read and decide; returns what that came to, and what saves the state."""
         first_of = _first_of_each_request(batch)
         firsts = list(first_of.values())
         state = self.repository.lock(connection, [batch[index].command for index in firsts])
@@ -98,9 +106,10 @@ class BatchRunner(Generic[C, S, A, E]):
                 effects.outcomes[index] = outcome
             else:
                 fresh.append(index)
-        if fresh:
-            self._decide_all(connection, state, batch, fresh, effects)
-        return effects
+        if not fresh:
+            return effects, _nothing
+        self._decide_all(connection, state, batch, fresh, effects)
+        return effects, partial(self.repository.save, connection, state)
 
     def _now(self, state: S) -> datetime:
         """Take the time after the locks, never before a locked member's last posting."""
@@ -119,7 +128,6 @@ class BatchRunner(Generic[C, S, A, E]):
         self.repository.load(connection, state, [batch[index].command for index in fresh])
         for index in fresh:
             self._blaming(index, self._decide_one, state, batch[index], index, effects)
-        self.repository.save(connection, state)
 
     def _decide_one(
         self, state: S, submission: Submission[C], index: int, effects: _Effects[A]
@@ -181,6 +189,10 @@ class BatchRunner(Generic[C, S, A, E]):
             return step(*args)
         except Exception as error:
             raise BlamedError(index, error) from error
+
+
+def _nothing() -> None:
+    """Save nothing."""
 
 
 def _first_of_each_request(batch: Sequence[Submission[C]]) -> dict[requests.Key, int]:

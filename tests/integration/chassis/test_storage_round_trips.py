@@ -70,18 +70,20 @@ def test_the_driver_within_the_block_first_waits_for_what_was_sent(connection: C
 
 
 def test_the_first_error_of_a_trip_is_the_one_that_is_raised(connection: Connection) -> None:
-    with pytest.raises(psycopg.errors.DivisionByZero), round_trips.together(connection):
-        round_trips.ask(connection, "SELECT 1", ())
-        round_trips.ask(connection, "SELECT 1 / 0", ())
-        round_trips.ask(connection, "SELECT nothing", ())
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        _ask_together(connection, "SELECT 1", "SELECT 1 / 0", "SELECT nothing")
     sets.driver(connection).rollback()
     assert round_trips.ask(connection, "SELECT 1", ()).rows() == [(1,)]
 
 
 def test_an_error_of_the_caller_s_own_ends_the_trip_and_is_told(connection: Connection) -> None:
-    with pytest.raises(KeyError), round_trips.together(connection):
-        round_trips.ask(connection, "SELECT 1", ())
-        raise KeyError("the caller's")
+    def fail() -> None:
+        with round_trips.together(connection):
+            round_trips.ask(connection, "SELECT 1", ())
+            raise KeyError("the caller's")
+
+    with pytest.raises(KeyError):
+        fail()
     assert connection.execute(sa.text("SELECT 2")).scalar() == 2
 
 
@@ -119,12 +121,17 @@ def test_a_lost_connection_is_an_operational_error_and_is_replaced(engine: Engin
     round_trips.ask(connection, "SELECT 1", ())
     with _another(engine) as other:
         other.execute(sa.text(f"SELECT pg_terminate_backend({_backend(connection)})"))
-    with pytest.raises(psycopg.OperationalError) as lost, round_trips.together(connection):
-        round_trips.ask(connection, "SELECT 2", ())
-        round_trips.ask(connection, "SELECT 3", ())
+    with pytest.raises(psycopg.OperationalError) as lost:
+        _ask_together(connection, "SELECT 2", "SELECT 3")
     assert give_back(engine, connection, lost.value)
     with engine.connect() as fresh:
         assert round_trips.ask(fresh, "SELECT 4", ()).rows() == [(4,)]
+
+
+def _ask_together(connection: Connection, *statements: str) -> None:
+    with round_trips.together(connection):
+        for statement in statements:
+            round_trips.ask(connection, statement, ())
 
 
 def _another(engine: Engine) -> Connection:

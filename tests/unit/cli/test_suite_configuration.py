@@ -54,7 +54,11 @@ def test_failpoints_reach_only_the_process_they_are_armed_for(configuration: Con
 def test_only_what_nobody_waits_for_stands_back(configuration: Configuration) -> None:
     urgent = replace(configuration, background_niceness=7)
     nice = {
-        process: [value for name, value in urgent.environment(process).items() if "NICENESS" in name]
+        process: [
+            value
+            for name, value in urgent.environment(process).items()
+            if name.endswith("_NICENESS")
+        ]
         for process in PROCESSES
     }
     assert nice["notify.work"] == nice["points.relay"] == ["7"]
