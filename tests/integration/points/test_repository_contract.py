@@ -44,6 +44,10 @@ from tests.points_memory.repository import unwritten
 from tests.unit.points.worlds import START, TERMS, programme, purchase
 
 
+def nothing() -> None:
+    """What saves where the repository has saved already."""
+
+
 @pytest.fixture(params=[MEMORY, POSTGRESQL])
 def storage(request: pytest.FixtureRequest) -> Storage:
     """A ledger with the default programme of the unit tests, and nothing else."""
@@ -259,7 +263,7 @@ def test_events_and_remembered_requests_are_committed_with_their_effect(storage:
     events = [OutboxEvent(member, "member", "x.Y", b"", number, START) for number in (1, 2)]
     asked = ToRemember("gateway", "r", Fingerprint("m", b"x"), b"A")
     with storage.transactions.begin() as transaction:
-        transaction.commit(events, ["", ""], [asked], START)
+        transaction.commit(nothing, events, ["", ""], [asked], START)
     assert storage.outbox() == [(member, 1), (member, 2)]
     with storage.transactions.begin() as transaction:
         keys = [("gateway", "r"), ("operator", "r")]
@@ -272,13 +276,13 @@ def test_a_request_that_another_transaction_remembered_meanwhile_rolls_everythin
     member = uuid4()
     asked = ToRemember("gateway", "r", Fingerprint("m", b"x"), b"A")
     with storage.transactions.begin() as transaction:
-        transaction.commit([], [], [asked], START)
+        transaction.commit(nothing, [], [], [asked], START)
 
     def attempt() -> None:
         with storage.transactions.begin() as transaction:
             books, _ = storage.decided(transaction, buy(member, 30_000))
             storage.repository.save(transaction.connection, books)
-            transaction.commit([], [], [asked], START)
+            transaction.commit(nothing, [], [], [asked], START)
 
     with pytest.raises(psycopg.errors.UniqueViolation):
         attempt()
@@ -356,7 +360,7 @@ def test_what_breaks_an_invariant_is_refused_and_nothing_is_saved(
             books, _ = storage.decided(transaction, buy(member, 30_000, points=200))
             damage(books, member)
             storage.repository.save(transaction.connection, books)
-            transaction.commit([], [], [], START)
+            transaction.commit(nothing, [], [], [], START)
 
     with pytest.raises((AssertionError, psycopg.errors.IntegrityError)):
         attempt()
