@@ -48,8 +48,8 @@ class Storage:
         """Run commands in one transaction of their own; returns their answers."""
         with self.transactions.begin() as transaction:
             books, answers = self.decided(transaction, *commands)
-            self.repository.save(transaction.connection, books)
-            transaction.commit([], [], [], self.clock.now())
+            save = partial(self.repository.save, transaction.connection, books)
+            transaction.commit(save, [], [], [], self.clock.now())
         return answers
 
     def decided(self, transaction: Transaction, *commands: Command) -> tuple[Books, list[Any]]:
