@@ -36,16 +36,13 @@ from tests.integration.points.storages import (
     Storage,
     buy,
     in_memory,
+    nothing,
     on_postgresql,
     reverse,
     top_up,
 )
 from tests.points_memory.repository import unwritten
 from tests.unit.points.worlds import START, TERMS, programme, purchase
-
-
-def nothing() -> None:
-    """What saves where the repository has saved already."""
 
 
 @pytest.fixture(params=[MEMORY, POSTGRESQL])
