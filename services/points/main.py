@@ -54,8 +54,8 @@ REPORT_THREADS: Final = 2
 """A verification may take minutes; a report of the day shall not wait for it."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
-_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 _REPORTS: Final = "/huitouke.points.v1.ReportService"
+_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/Quote": {"gateway", "operator"},
     f"{_SERVICE}/Post": {"gateway", "operator"},
@@ -74,6 +74,9 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_REPORTS}/GetLiabilityReport": {"operator"},
+    f"{_REPORTS}/GetTrialBalance": {"operator"},
+    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
     f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
     f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
     f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
@@ -84,9 +87,6 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
     f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
     f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
-    f"{_REPORTS}/GetLiabilityReport": {"operator"},
-    f"{_REPORTS}/GetTrialBalance": {"operator"},
-    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
@@ -100,8 +100,8 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
-    movements: MovementServicer
     report_servicer: ReportServicer
+    movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
@@ -117,14 +117,14 @@ class Application:
                 self.servicer,
             ),
             ServiceEntry(
-                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
-                add_MovementServiceServicer_to_server,
-                self.movements,
-            ),
-            ServiceEntry(
                 report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
                 add_ReportServiceServicer_to_server,
                 self.report_servicer,
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                self.movements,
             ),
         ]
 
@@ -186,13 +186,13 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
+    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
     movements = MovementServicer(
         executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
     )
-    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
     engines = (writing, reading, reporting)
     return Application(
-        servicer, movements, report_servicer, executor, publisher, reads, reports, engines
+        servicer, report_servicer, movements, executor, publisher, reads, reports, engines
     )
 
 

@@ -40,27 +40,41 @@ class Account:
 
         That includes what holds that have timed out give back to lots whose end has come.
         """
-        due = sum([pin.amount for pin in self.timed_out_pins(now) if pin.lot.due(now)])
+        due = sum([pin.amount for pin in self._timed_out_pins(now) if pin.lot.due(now)])
         if self.next_expiry is None or self.next_expiry.expires_at > now:
             return due
         return due + sum([lot.remaining - lot.held for lot in self.due_lots(now)])
 
     def due_of(self, lot: Lot, now: datetime) -> int:
         """How much of one of its lots has reached its end at `now` and is about to be taken out."""
-        if not lot.due(now):
-            return 0
-        return lot.free + sum([pin.amount for pin in self.timed_out_pins(now) if pin.lot is lot])
+        return self.free_at(lot, now) if lot.due(now) else 0
+
+    def free_at(self, lot: Lot, now: datetime) -> int:
+        """What of one of its lots no hold has at `now`, whether or not timeouts were noted."""
+        return lot.free + sum([pin.amount for pin in self._timed_out_pins(now) if pin.lot is lot])
+
+    def first_parts(self, amount: int, now: datetime) -> list[tuple[Lot, int]]:
+        """What `take` would take once all that is due at `now` is settled; changes nothing."""
+        assert self.open_lots is not None, "lots are looked at that were not loaded"
+        lots = {lot.number: lot for lot in self.open_lots}
+        lots |= {pin.lot.number: pin.lot for pin in self._timed_out_pins(now)}
+        parts = []
+        for lot in sorted(lots.values(), key=_SPEND_ORDER):
+            part = 0 if lot.due(now) else min(self.free_at(lot, now), amount)
+            if part:
+                parts.append((lot, part))
+                amount -= part
+        return parts
 
     def held_at(self, now: datetime) -> int:
         """What holds have set aside at `now`: those whose timeout has come have nothing."""
-        return self.held - sum([pin.amount for pin in self.timed_out_pins(now)])
+        return self.held - sum([pin.amount for pin in self._timed_out_pins(now)])
 
     def available(self, now: datetime) -> int:
         """What can be spent at `now`: the balance without what is due to expire or held."""
         return self.balance - self.due_amount(now) - self.held_at(now)
 
-    def timed_out_pins(self, now: datetime) -> list[Pin]:
-        """The parts of its lots that holds give back as soon as what is due is settled."""
+    def _timed_out_pins(self, now: datetime) -> list[Pin]:
         if not self.held:
             return []
         return [

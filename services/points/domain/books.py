@@ -35,9 +35,9 @@ class Changes:
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
     warned: list[Warned] = field(default_factory=list)
-    movements: MovementChanges = field(default_factory=MovementChanges)
     new_holds: dict[UUID, Hold] = field(default_factory=dict)
     resolved_holds: dict[UUID, Hold] = field(default_factory=dict)
+    movements: MovementChanges = field(default_factory=MovementChanges)
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""

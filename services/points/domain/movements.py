@@ -9,9 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.points.domain.accounts import Account
 from services.points.domain.assets import Asset, Tender
-from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import RefundTopUpAnswer, WithdrawAnswer
 from services.points.domain.purchases import Place
 
@@ -177,28 +175,3 @@ class MovementChanges:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     refunds: list[TopUpRefund] = field(default_factory=list)
     sold: dict[UUID, SoldValue] = field(default_factory=dict)
-
-
-def soon_free(account: Account, now: datetime) -> dict[int, int]:
-    """What holds whose time has run out are about to give back, by lot number."""
-    freed: dict[int, int] = {}
-    for pin in account.timed_out_pins(now):
-        freed[pin.lot.number] = freed.get(pin.lot.number, 0) + pin.amount
-    return freed
-
-
-def first_parts(account: Account, amount: int, now: datetime) -> list[tuple[Lot, int]]:
-    """What `account.take(amount)` will take once what is due is settled, without taking it.
-
-    Only of CASH, which never expires.
-    """
-    freed = soon_free(account, now)
-    lots = {lot.number: lot for lot in account.open_lots or ()}
-    lots.update({pin.lot.number: pin.lot for pin in account.timed_out_pins(now)})
-    parts = []
-    for lot in sorted(lots.values(), key=lambda lot: lot.order):
-        part = min(lot.free + freed.get(lot.number, 0), amount)
-        if part:
-            parts.append((lot, part))
-            amount -= part
-    return parts

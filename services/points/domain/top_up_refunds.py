@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from services.points.domain import movement_errors as refusals
-from services.points.domain.accounts import Account, Member
+from services.points.domain.accounts import Member
 from services.points.domain.assets import EntryKind, Funder, House
 from services.points.domain.books import Books
 from services.points.domain.dues import settle_due
@@ -15,7 +15,7 @@ from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import RefundTopUpAnswer
 from services.points.domain.movement_commands import RefundTopUp
 from services.points.domain.movement_events import TopUpRefunded
-from services.points.domain.movements import SoldValue, TopUpRefund, soon_free
+from services.points.domain.movements import SoldValue, TopUpRefund
 from services.points.domain.top_ups import GIFT_RULE
 
 
@@ -80,9 +80,7 @@ def _refundable(books: Books, member: Member, command: RefundTopUp, now: datetim
     until = sold.posted_at + timedelta(days=movements.terms.top_up_refund_days)
     if now > until:
         raise refusals.top_up_too_old(until)
-    cash_lot, gift_lot = _lots(member, sold)
-    whole = _untouched(member.cash, cash_lot, now)
-    if not whole or (gift_lot is not None and not _untouched(member.bonus, gift_lot, now)):
+    if not all(_untouched(member, lot, now) for lot in _lots(member, sold) if lot is not None):
         raise refusals.top_up_spent(command.top_up_id)
     return sold
 
@@ -92,7 +90,6 @@ def _lots(member: Member, sold: SoldValue) -> tuple[Lot, Lot | None]:
     return member.lots[sold.cash_lot_number], gift
 
 
-def _untouched(account: Account, lot: Lot, now: datetime) -> bool:
+def _untouched(member: Member, lot: Lot, now: datetime) -> bool:
     """Whether nothing was spent of a lot, or pinned by a hold; expiry is no use of it."""
-    freed = soon_free(account, now).get(lot.number, 0)
-    return lot.free + freed + lot.expired == lot.amount
+    return member.account(lot.asset).free_at(lot, now) + lot.expired == lot.amount

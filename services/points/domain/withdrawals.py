@@ -37,7 +37,7 @@ from services.points.domain.lots import Lot
 from services.points.domain.movement_answers import WithdrawAnswer
 from services.points.domain.movement_commands import WithdrawStoredValue
 from services.points.domain.movement_events import StoredValueWithdrawn
-from services.points.domain.movements import SoldValue, Withdrawal, first_parts, soon_free
+from services.points.domain.movements import SoldValue, Withdrawal
 from services.points.domain.top_ups import GIFT_RULE
 
 DEDUCTED_RULE = "GIFT_DEDUCTED"
@@ -114,29 +114,30 @@ def _check(books: Books, member: Member, command: WithdrawStoredValue, now: date
 
 def _plan(books: Books, member: Member, amount: int, now: datetime) -> Sequence[_Part]:
     """What would be taken of each lot of principal and of its gift; changes nothing."""
-    parts, freed = [], soon_free(member.bonus, now)
-    for lot, part in first_parts(member.cash, amount, now):
+    parts = []
+    for lot, part in member.cash.first_parts(amount, now):
         sold = books.movements.sold_into.get((member.member_id, lot.number))
         if sold is None or sold.bonus_lot_number is None:
             parts.append(_Part(lot, part))
         else:
             gift_lot = member.lots[sold.bonus_lot_number]
-            gone = gift_lot.expired + member.bonus.due_of(gift_lot, now)
-            gone += books.movements.taken_by_hand.get((member.member_id, gift_lot.number), 0)
-            left = 0
-            if not gift_lot.due(now):
-                left = gift_lot.free + freed.get(gift_lot.number, 0)
-            parts.append(_with_gift(_Part(lot, part, sold, gift_lot), left, gone))
+            by_hand = books.movements.taken_by_hand.get((member.member_id, gift_lot.number), 0)
+            left = member.bonus.free_at(gift_lot, now)
+            parts.append(_with_gift(_Part(lot, part, sold, gift_lot), left, by_hand, now))
     return parts
 
 
-def _with_gift(part: _Part, left: int, gone: int) -> _Part:
-    """Divide the unearned share of the gift into what is `left`, what was spent, what is `gone`."""
-    sold = part.sold
+def _with_gift(part: _Part, left: int, taken_by_hand: int, now: datetime) -> _Part:
+    """Divide the unearned share of the gift into what is left, what was spent, what is gone."""
+    sold, lot = part.sold, part.gift_lot
     assert sold is not None, "only what was sold has a gift"
+    assert lot is not None, "a gift lies in a lot"
     withdrawn = sold.withdrawn_minor + part.amount
     unearned = -(-sold.bonus_minor * withdrawn // sold.cash_minor)  # rounded up
     unearned -= sold.bonus_taken_back_minor + sold.gift_deducted_minor
+    gone = lot.expired + taken_by_hand
+    if lot.due(now):
+        left, gone = 0, gone + left
     taken_back = max(0, min(unearned, left))
     return part._replace(taken_back=taken_back, deducted=max(0, unearned - taken_back - gone))
 

@@ -97,16 +97,18 @@ def save(connection: Connection, changes: Changes) -> None:
         "member_id": ("uuid", [hold.member_id for hold in ended]),
         "hold_id": ("uuid", [hold.hold_id for hold in ended]),
     }
-    values = tables.columns(tables.HOLD_END, [_end(hold) for hold in ended])
+    values = tables.columns_of(tables.HOLD_END, [_end(hold) for hold in ended])
     sets.update_from_columns(connection, "holds", keys=keys, values=values)
     sets.delete_by_keys(connection, "hold_lots", keys)
-    sets.insert_columns(connection, "holds", tables.columns(tables.HOLDS, [_row(h) for h in new]))
+    sets.insert_columns(
+        connection, "holds", tables.columns_of(tables.HOLDS, [_row(h) for h in new])
+    )
     pins = [
         (hold.member_id, hold.hold_id, lot.number, amount)
         for hold in new
         for lot, amount in hold.pinned()
     ]
-    sets.insert_columns(connection, "hold_lots", tables.columns(tables.HOLD_LOTS, pins))
+    sets.insert_columns(connection, "hold_lots", tables.columns_of(tables.HOLD_LOTS, pins))
 
 
 def read_one(connection: Connection, member_id: UUID, hold_id: UUID) -> Hold | None:

@@ -125,8 +125,8 @@ def load_books(
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
-    movements.load(connection, books, commands, now)
     pins = holds.load(connection, books, commands, now)
+    movements.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
     for hold_id in pins:
         hold = books.holds[hold_id]
@@ -201,7 +201,7 @@ def _needs(
         needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
 
     for command in commands:
-        if isinstance(command, PostCheckout | AuthorizeHold):
+        if isinstance(command, AuthorizeHold | PostCheckout):
             points, stored_value = _tendered(command)
             if points:
                 add(command.member_id, Asset.POINTS, points)
@@ -224,7 +224,7 @@ def _needs(
     return needs
 
 
-def _tendered(command: PostCheckout | AuthorizeHold) -> tuple[int, int]:
+def _tendered(command: AuthorizeHold | PostCheckout) -> tuple[int, int]:
     """Points and stored value that a command takes out of what is free; pinned parts it knows."""
     if isinstance(command, AuthorizeHold):
         return command.points, command.stored_value_minor

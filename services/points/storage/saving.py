@@ -22,7 +22,7 @@ from services.points.domain.records import (
 )
 from services.points.storage import tables
 
-_columns = tables.columns
+_columns = tables.columns_of
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -19,6 +19,7 @@ from services.points.domain.movements import (
 )
 from services.points.domain.purchases import Place
 from services.points.storage import tables
+from services.points.storage.tables import columns_of
 
 
 def save(connection: Connection, changes: MovementChanges) -> None:
@@ -32,7 +33,7 @@ def save(connection: Connection, changes: MovementChanges) -> None:
         connection,
         "adjustments",
         keys={"adjustment_id": ("uuid", [each.adjustment_id for each in decided])},
-        values=tables.columns(tables.ADJUSTMENT_DECISION, [_decision(each) for each in decided]),
+        values=columns_of(tables.ADJUSTMENT_DECISION, [_decision(each) for each in decided]),
     )
     _insert_withdrawals(connection, changes.withdrawals)
     _update_sold(connection, changes.sold)
@@ -44,7 +45,7 @@ def _save_groups(connection: Connection, groups: Mapping[UUID, TransferGroup]) -
     ordered = [groups[group_id] for group_id in sorted(groups)]
     new = [group for group in ordered if not group.stored_revision]
     rows = [(group.group_id, group.revision, group.updated_at) for group in new]
-    sets.insert_columns(connection, "transfer_groups", tables.columns(tables.TRANSFER_GROUPS, rows))
+    sets.insert_columns(connection, "transfer_groups", columns_of(tables.TRANSFER_GROUPS, rows))
     known = [group for group in ordered if group.stored_revision]
     sets.update_from_columns(
         connection,
@@ -64,12 +65,12 @@ def _save_groups(connection: Connection, groups: Mapping[UUID, TransferGroup]) -
     sets.insert_columns(
         connection,
         "transfer_group_members",
-        tables.columns(tables.TRANSFER_GROUP_MEMBERS, sorted(members)),
+        columns_of(tables.TRANSFER_GROUP_MEMBERS, sorted(members)),
     )
 
 
 def _insert_transfers(connection: Connection, transfers: Sequence[Transfer]) -> None:
-    sets.insert_columns(connection, "transfers", tables.columns(tables.TRANSFERS, transfers))
+    sets.insert_columns(connection, "transfers", columns_of(tables.TRANSFERS, transfers))
 
 
 def _insert_adjustments(connection: Connection, adjustments: Sequence[Adjustment]) -> None:
@@ -87,7 +88,7 @@ def _insert_adjustments(connection: Connection, adjustments: Sequence[Adjustment
         )
         for each in adjustments
     ]
-    sets.insert_columns(connection, "adjustments", tables.columns(tables.ADJUSTMENTS, rows))
+    sets.insert_columns(connection, "adjustments", columns_of(tables.ADJUSTMENTS, rows))
 
 
 def _decision(adjustment: Adjustment) -> Sequence[object]:
@@ -116,7 +117,7 @@ def _insert_withdrawals(connection: Connection, withdrawals: Sequence[Withdrawal
         )
         for each in withdrawals
     ]
-    sets.insert_columns(connection, "withdrawals", tables.columns(tables.WITHDRAWALS, rows))
+    sets.insert_columns(connection, "withdrawals", columns_of(tables.WITHDRAWALS, rows))
 
 
 def _update_sold(connection: Connection, sold: Mapping[UUID, SoldValue]) -> None:
@@ -133,7 +134,7 @@ def _update_sold(connection: Connection, sold: Mapping[UUID, SoldValue]) -> None
         connection,
         "top_ups",
         keys={"top_up_id": ("uuid", list(sold))},
-        values=tables.columns(tables.TOP_UP_GONE_BACK, rows),
+        values=columns_of(tables.TOP_UP_GONE_BACK, rows),
     )
 
 
@@ -152,7 +153,7 @@ def _insert_refunds(connection: Connection, refunds: Sequence[TopUpRefund]) -> N
         )
         for each in refunds
     ]
-    sets.insert_columns(connection, "top_up_refunds", tables.columns(tables.TOP_UP_REFUNDS, rows))
+    sets.insert_columns(connection, "top_up_refunds", columns_of(tables.TOP_UP_REFUNDS, rows))
 
 
 def _place(place: Place) -> Sequence[object]:

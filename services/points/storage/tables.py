@@ -12,6 +12,16 @@ from chassis.storage import sets
 TableColumns = Mapping[str, str]
 
 
+def columns_of(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
+    """Turn rows, in the order of `types`, into one array per column."""
+    values: Sequence[Sequence[object]] = (
+        list(zip(*rows, strict=True)) if rows else [()] * len(types)
+    )
+    return {
+        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
+    }
+
+
 MEMBER_BALANCES: TableColumns = {
     "version": "bigint",
     "last_posted_at": "timestamptz",
@@ -202,7 +212,6 @@ PROGRAMMES: TableColumns = {
     "content": "jsonb",
     "published_at": "timestamptz",
 }
-
 TRANSFER_GROUPS: TableColumns = {
     "group_id": "uuid",
     "revision": "bigint",
@@ -266,13 +275,3 @@ TOP_UP_REFUNDS: TableColumns = {
     "cash_minor": "bigint",
     "bonus_minor": "bigint",
 }
-
-
-def columns(types: TableColumns, rows: Sequence[Sequence[object]]) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }

@@ -51,6 +51,9 @@ def migrated(database_url: str) -> str:
     return database_url
 
 
+STUBS = (PointsServiceStub, MovementServiceStub, ReportServiceStub)
+
+
 @dataclass
 class Points:
     """A running service and stubs for callers."""
@@ -61,16 +64,7 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client of PointsService and MovementService with the certificate of `name`."""
-        channel = self._channel(name)
-        return Caller(channel, PointsServiceStub(channel.grpc), MovementServiceStub(channel.grpc))
-
-    def reporter(self, name: str = "operator") -> Caller:
-        """The same of ReportService."""
-        channel = self._channel(name)
-        return Caller(channel, ReportServiceStub(channel.grpc))
-
-    def _channel(self, name: str) -> Channel:
+        """A client of every service of this process that shows the certificate of `name`."""
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -78,7 +72,11 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return channel
+        return Caller(channel, [stub(channel.grpc) for stub in STUBS])
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """One who asks for reports."""
+        return self.caller(name)
 
 
 @dataclass
@@ -86,20 +84,17 @@ class Caller:
     """Calls by method name; raises Refusal."""
 
     channel: Channel
-    stub: Any
-    movements: Any = None
+    stubs: list[Any]
 
     async def call(self, method: str, request: Any) -> Any:
-        stub = self.movements if hasattr(self.movements, method) else self.stub
-        return await self.channel.call(
-            getattr(stub, method), request, timeout_seconds=TIMEOUT_SECONDS
-        )
+        return await self.channel.call(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
 
     async def stream(self, method: str, request: Any) -> list[Any]:
-        answers = self.channel.stream(
-            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
-        )
+        answers = self.channel.stream(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
         return [answer async for answer in answers]
+
+    def _rpc(self, method: str) -> Any:
+        return next(getattr(stub, method) for stub in self.stubs if hasattr(stub, method))
 
 
 @asynccontextmanager

@@ -184,6 +184,13 @@ class NaiveLedger:
         parts = self.choose("POINTS", points, now) + self.choose("CASH", stored - from_bonus, now)
         return parts + self.choose("BONUS", from_bonus, now), from_bonus
 
+    def spend(self, asset: str, amount: int, now: datetime) -> list[tuple[NaiveLot, int]]:
+        """Take what is there; returns the lots and their parts."""
+        parts = self.choose(asset, amount, now)
+        for lot, part in parts:
+            lot.left -= part
+        return parts
+
     def choose(self, asset: str, amount: int, now: datetime) -> list[tuple[NaiveLot, int]]:
         chosen = []
         for lot in sorted(self.lots, key=in_order):

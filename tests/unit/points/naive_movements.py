@@ -90,7 +90,7 @@ class NaiveFamily:
             raise NaiveRefusal("INSUFFICIENT_POINTS")
         source.expire(now)
         target.expire(now)
-        for lot, part in spend(source, "POINTS", points, now):
+        for lot, part in source.spend("POINTS", points, now):
             target.lots.append(NaiveLot("POINTS", part, lot.earned, lot.ends, len(target.lots)))
         self.guests[giver].given.append((now, points))
 
@@ -134,7 +134,7 @@ class NaiveFamily:
     def _book(self, who: int, asset: str, amount: int, now: datetime) -> None:
         ledger = self.guests[who].ledger
         if amount < 0:
-            for lot, part in spend(ledger, asset, -amount, now):
+            for lot, part in ledger.spend(asset, -amount, now):
                 for top_up in self.guests[who].top_ups:
                     top_up.by_hand += part if top_up.gift is lot else 0
         else:
@@ -156,7 +156,7 @@ class NaiveFamily:
         """What the guest has had of each gift may be no more than the principal spent earned."""
         guest.ledger.expire(now)
         paid, back = amount, 0
-        for lot, part in spend(guest.ledger, "CASH", amount, now):
+        for lot, part in guest.ledger.spend("CASH", amount, now):
             for top_up in guest.top_ups:
                 if top_up.cash is lot and top_up.gift is not None:
                     gift = top_up.gift

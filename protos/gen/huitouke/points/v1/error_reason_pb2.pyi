@@ -100,6 +100,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
     """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
+    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
     ERROR_REASON_TRANSFER_EXISTS: _ErrorReason.ValueType  # 60
     """The transfer id was used before under another request_id."""
     ERROR_REASON_TRANSFER_TO_SELF: _ErrorReason.ValueType  # 61
@@ -142,8 +144,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
     ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 79
     """The top-up was refunded already."""
-    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
-    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -228,6 +228,8 @@ ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
 """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
 """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
+"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 ERROR_REASON_TRANSFER_EXISTS: ErrorReason.ValueType  # 60
 """The transfer id was used before under another request_id."""
 ERROR_REASON_TRANSFER_TO_SELF: ErrorReason.ValueType  # 61
@@ -270,6 +272,4 @@ ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 78
 """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
 ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 79
 """The top-up was refunded already."""
-ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
-"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
