@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar, cast
@@ -32,6 +32,7 @@ class _Effects(Generic[A]):
 
     now: datetime
     first_of: dict[requests.Key, int]
+    remembered: Mapping[requests.Key, requests.Remembered] = field(default_factory=dict)
     outcomes: dict[int, Executed[A] | Refusal] = field(default_factory=dict)
     encoded: dict[int, bytes] = field(default_factory=dict)
     events: list[OutboxEvent] = field(default_factory=list)
@@ -79,11 +80,11 @@ class BatchRunner(Generic[C, S, A, E]):
         state = self.repository.lock(connection, [batch[index].command for index in firsts])
         effects: _Effects[A] = _Effects(self._now(state), first_of)
         asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
-        remembered = transaction.remembered(asked)
+        effects.remembered = transaction.remembered(asked)
         fresh = []
         for key, index in first_of.items():
-            if key in remembered:
-                outcome = self._blaming(index, self._replay, batch[index], remembered[key])
+            if key in effects.remembered:
+                outcome = self._blaming(index, self._replay, batch[index], effects.remembered[key])
                 effects.outcomes[index] = outcome
             else:
                 fresh.append(index)
@@ -151,7 +152,10 @@ class BatchRunner(Generic[C, S, A, E]):
         effects: _Effects[A],
     ) -> Executed[A] | Refusal:
         submission = batch[index]
-        first = effects.first_of[_key(index, submission)]
+        key = _key(index, submission)
+        first = effects.first_of[key]
+        if index != first and key in effects.remembered:  # the batch's first may be a reuse itself
+            return self._replay(submission, effects.remembered[key])
         outcome = effects.outcomes[first]
         model = batch[first].fingerprint
         if index == first or model is None:

@@ -108,6 +108,10 @@ def to_ledger_purchase(bill: Bill) -> purchase_pb2.Purchase:
         booked.stay.channel = stay.channel
         booked.stay.rate_code = stay.rate_code
         booked.stay.nights = stay.nights
+        if stay.HasField("ends_at"):
+            booked.stay.ends_at.CopyFrom(stay.ends_at)
+    if asked.season:
+        booked.season = asked.season
     return booked
 
 

@@ -10,9 +10,15 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import movement_service_pb2, points_service_pb2, report_service_pb2
+from huitouke.points.v1 import (
+    movement_service_pb2,
+    points_service_pb2,
+    programme_service_pb2,
+    report_service_pb2,
+)
 from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
 from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
@@ -27,19 +33,22 @@ from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
-from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.deciding import answering, answering_programme
+from services.points.converters.programme_answers import PROGRAMME_RESPONSE_TYPES
 from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, PublishProgramme
+from services.points.domain.commands import Command, ProgrammeCommand
+from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
 from services.points.domain.movements import MovementTerms
-from services.points.domain.publishing import Shelf, publish
+from services.points.domain.publishing import Shelf
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
 from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.programme_service import ProgrammeServicer
 from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
 from services.points.storage.programmes import ProgrammeRepository
@@ -52,8 +61,11 @@ WRITERS: Final = 1
 PUBLISHERS: Final = 1
 REPORT_THREADS: Final = 2
 """A verification may take minutes; a report of the day shall not wait for it."""
+TRIAL_THREADS: Final = 1
+"""Dry runs of programmes: one at a time, beside the reports."""
 
 _SERVICE: Final = "/huitouke.points.v1.PointsService"
+_PROGRAMMES: Final = "/huitouke.points.v1.ProgrammeService"
 _REPORTS: Final = "/huitouke.points.v1.ReportService"
 _MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
 ALLOW: Final[Mapping[str, Collection[str]]] = {
@@ -74,6 +86,14 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/PublishProgramme": {"operator"},
     f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
     f"{_SERVICE}/VerifyBooks": {"operator"},
+    f"{_PROGRAMMES}/CreateProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/UpdateProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/DiscardProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/GetProgrammeDraft": {"operator"},
+    f"{_PROGRAMMES}/ActivateProgramme": {"operator"},
+    f"{_PROGRAMMES}/RetireProgramme": {"operator"},
+    f"{_PROGRAMMES}/ListProgrammes": {"operator"},
+    f"{_PROGRAMMES}/DryRunProgramme": {"operator"},
     f"{_REPORTS}/GetLiabilityReport": {"operator"},
     f"{_REPORTS}/GetTrialBalance": {"operator"},
     f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
@@ -90,9 +110,7 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
 }
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
-PublishExecutor = Executor[
-    PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
-]
+PublishExecutor = Executor[ProgrammeCommand, Shelf, Message, OutboxEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +118,14 @@ class Application:
     """The running parts behind the server: started before it, closed after it."""
 
     servicer: PointsServicer
+    programmes: ProgrammeServicer
     report_servicer: ReportServicer
     movements: MovementServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
     reads: Reads
     reports: Reads
+    trials: Reads
     engines: tuple[Engine, ...]
 
     def entries(self) -> list[ServiceEntry]:
@@ -115,6 +135,11 @@ class Application:
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
                 self.servicer,
+            ),
+            ServiceEntry(
+                programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
+                add_ProgrammeServiceServicer_to_server,
+                self.programmes,
             ),
             ServiceEntry(
                 report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
@@ -142,6 +167,7 @@ class Application:
         self.publisher.stop()
         self.reads.close()
         self.reports.close()
+        self.trials.close()
         for engine in self.engines:
             engine.dispose()
 
@@ -162,27 +188,27 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         index_plans=True,
     )
     # A report scans the ledger: the planner must be free, and reads must not wait for it.
-    reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
+    reporting = create_engine(
+        url, application_name="points-report", pool_size=REPORT_THREADS + TRIAL_THREADS
+    )
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
+    trials = Reads(reporting, threads=TRIAL_THREADS, queue_limit=8)
     terms = settings.movement_terms()
     executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
-    publisher: PublishExecutor = Executor(
-        engine=writing,
-        repository=ProgrammeRepository(clock),
-        decide=answering_publish(publish),
-        answer_codec=ProtoAnswerCodec([points_service_pb2.PublishProgrammeResponse]),
-        encode_event=_encoded,
-        clock=clock,
-        name="points-programme",
-        writers=PUBLISHERS,
-        observer=ExecutorMetrics(),
-    )
+    publisher = programme_executor(writing, clock)
     servicer = PointsServicer(
         executor=executor,
         publisher=publisher,
         reads=reads,
         reports=reports,
+        request_key=settings.request_key_bytes(),
+        clock=clock,
+    )
+    programmes = ProgrammeServicer(
+        publisher=publisher,
+        reads=reads,
+        trials=trials,
         request_key=settings.request_key_bytes(),
         clock=clock,
     )
@@ -192,7 +218,31 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     )
     engines = (writing, reading, reporting)
     return Application(
-        servicer, report_servicer, movements, executor, publisher, reads, reports, engines
+        servicer,
+        programmes,
+        report_servicer,
+        movements,
+        executor,
+        publisher,
+        reads,
+        reports,
+        trials,
+        engines,
+    )
+
+
+def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
+    """The programme's write path over `engine`: drafts, versions and their ends."""
+    return Executor(
+        engine=engine,
+        repository=ProgrammeRepository(clock),
+        decide=answering_programme(decide_programme),
+        answer_codec=ProtoAnswerCodec(PROGRAMME_RESPONSE_TYPES),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-programme",
+        writers=PUBLISHERS,
+        observer=ExecutorMetrics(),
     )
 
 

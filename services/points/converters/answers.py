@@ -7,7 +7,12 @@ from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, hold_pb2, movement_pb2, purchase_pb2
+from huitouke.points.v1 import (
+    events_pb2,
+    hold_pb2,
+    movement_pb2,
+    purchase_pb2,
+)
 from huitouke.points.v1 import movement_service_pb2 as moving
 from huitouke.points.v1 import points_service_pb2 as pb
 
@@ -105,6 +110,11 @@ def _fill_posted(message: purchase_pb2.Posted, posted: Posted) -> None:
         earned.points = by.points
         earned.eligible_minor = by.eligible_minor
         earned.funder = TO_FUNDER[by.funder]
+        if by.pending_until is not None:
+            earned.pending_until.CopyFrom(to_stamp(by.pending_until))
+            message.points_pending += by.points
+    for fault in posted.rule_faults:
+        message.rule_faults.add(rule_code=fault.rule, message=fault.message)
     _fill_balances(message.balances, posted.balances)
 
 
@@ -114,6 +124,7 @@ def _fill_balances(message: purchase_pb2.Balances, balances: Balances) -> None:
     message.bonus_minor = balances.bonus_minor
     message.points_debt = balances.points_debt
     message.member_version = balances.member_version
+    message.points_pending = balances.points_pending
     message.next_expiring_points = balances.next_expiring_points
     if balances.next_expiry is not None:
         message.next_expiry.CopyFrom(to_stamp(balances.next_expiry))
@@ -153,6 +164,7 @@ def _reverse(answer: ReverseAnswer) -> pb.ReverseResponse:
         left_minor=answer.left_minor,
         whole=answer.whole,
         taken_back_by=to_taken_back(answer.taken_back_by),
+        pending_cancelled=answer.pending_cancelled,
     )
 
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, movement_pb2
+from huitouke.points.v1 import events_pb2, movement_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
 from services.points.converters.answers import to_balances, to_taken_back, to_withdrawal
-from services.points.converters.values import TO_ASSET, to_stamp, to_tender
+from services.points.converters.values import TO_ASSET, TO_FUNDER, to_stamp, to_tender
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
     CheckoutPosted,
@@ -26,7 +26,10 @@ from services.points.domain.events import (
     HoldExpired,
     HoldReleased,
     PointsExpiring,
+    PointsMatured,
+    ProgrammeEvent,
     ProgrammePublished,
+    ProgrammeRetired,
     StoredValueToppedUp,
     ValueExpired,
 )
@@ -68,6 +71,10 @@ def _stored_value_topped_up(event: StoredValueToppedUp, _response: Message) -> O
 
 def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
+
+
+def _points_matured(event: PointsMatured, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _matured(event), event.balances, event.matured_at)
 
 
 def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
@@ -170,6 +177,7 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
         left_minor=answer.left_minor,
         whole=answer.whole,
         taken_back_by=to_taken_back(answer.taken_back_by),
+        pending_cancelled=answer.pending_cancelled,
     )
 
 
@@ -238,17 +246,51 @@ def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, message, event.balances, event.expired_at)
 
 
-def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
-    message = events_pb2.ProgrammePublished(
-        version=event.version, valid_from=to_stamp(event.valid_from)
+def _matured(event: PointsMatured) -> events_pb2.PointsMatured:
+    return events_pb2.PointsMatured(
+        member_id=str(event.member_id),
+        checkout_id=str(event.checkout_id),
+        merchant_id=str(event.merchant_id),
+        matured_at=to_stamp(event.matured_at),
+        points=event.points,
+        debt_collected=event.debt_collected,
+        earned_by=[
+            purchase_pb2.EarnedBy(
+                rule_code=by.rule,
+                points=by.points,
+                eligible_minor=by.eligible_minor,
+                funder=TO_FUNDER[by.funder],
+            )
+            for by in event.earned_by
+        ],
+        programme_version=event.programme_version,
+        expires_at=to_stamp(event.expires_at) if event.expires_at else None,
+        balances=to_balances(event.balances),
     )
+
+
+def to_programme_event(event: ProgrammeEvent, now: datetime) -> OutboxEvent:
+    """An event of the programme as it will be published; its sequence is the key's version."""
+    message = _published(event) if isinstance(event, ProgrammePublished) else _retired(event)
     return OutboxEvent(
         PROGRAMME_ID,
         PROGRAMME,
         message.DESCRIPTOR.full_name,
         message.SerializeToString(),
-        event.version,
+        event.sequence,
         now,
+    )
+
+
+def _published(event: ProgrammePublished) -> Message:
+    return events_pb2.ProgrammePublished(
+        version=event.version, valid_from=to_stamp(event.valid_from)
+    )
+
+
+def _retired(event: ProgrammeRetired) -> Message:
+    return events_pb2.ProgrammeRetired(
+        version=event.version, valid_until=to_stamp(event.valid_until)
     )
 
 
@@ -321,6 +363,7 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     HoldCaptured: _hold_captured,
     HoldReleased: _hold_released,
     HoldExpired: _hold_expired,
+    PointsMatured: _points_matured,
     PointsTransferred: _points_transferred,
     BalanceAdjusted: _balance_adjusted,
     StoredValueWithdrawn: _stored_value_withdrawn,

@@ -16,6 +16,7 @@ from services.points.converters.programmes import to_programme
 from services.points.converters.values import (
     CATEGORIES,
     CHANNELS,
+    SEASONS,
     TENDERS,
     to_id,
     to_instant,
@@ -137,11 +138,12 @@ def to_purchase(purchase: purchase_pb2.Purchase) -> Purchase:
         to_place(purchase.place, "purchase.place"),
         purchase.currency,
         to_instant(purchase.occurred_at, "purchase.occurred_at"),
-        Facts(facts.tier, frozenset(facts.tags), facts.birth_month),
+        Facts(facts.tier, frozenset(facts.tags), facts.birth_month, facts.purchased_before),
         tuple([Line(CATEGORIES[line.category], line.amount_minor) for line in purchase.lines]),
         purchase.redeem_points,
         purchase.pay_stored_value_minor,
         _to_stay(purchase.stay) if purchase.HasField("stay") else None,
+        SEASONS[purchase.season],
     )
 
 
@@ -174,7 +176,10 @@ def _optional_id(text: str) -> UUID | None:
 
 
 def _to_stay(stay: purchase_pb2.Stay) -> Stay:
-    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights)
+    ends_at = None
+    if stay.HasField("ends_at"):
+        ends_at = to_instant(stay.ends_at, "purchase.stay.ends_at")
+    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights, ends_at)
 
 
 _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {

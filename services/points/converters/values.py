@@ -10,12 +10,19 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from huitouke.points.v1 import entry_pb2, movement_pb2, programme_pb2, purchase_pb2
-from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2, tender_kind_pb2
+from huitouke.type.v1 import (
+    booking_channel_pb2,
+    merchant_category_pb2,
+    season_pb2,
+    tender_kind_pb2,
+)
 
 from services.points.domain import errors
 from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder, Tender
 from services.points.domain.movements import AdjustmentState
 from services.points.domain.programme import Clawback, SpendOrder, StackingClass
+from services.points.domain.purchases import Season
+from services.points.domain.rules import Rounding
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -34,6 +41,11 @@ STACKING_CLASSES: Final = {
 SPEND_ORDERS: Final = {
     programme_pb2.SpendOrder.Value(f"SPEND_ORDER_{each}"): each for each in SpendOrder
 }
+SEASONS: Final = {season_pb2.Season.Value(f"SEASON_{each}"): each for each in Season}
+ROUNDINGS: Final = {
+    programme_pb2.ROUNDING_UNSPECIFIED: Rounding.DOWN,
+    **{programme_pb2.Rounding.Value(f"ROUNDING_{each}"): each for each in Rounding},
+}
 CLAWBACKS: Final = {
     programme_pb2.CLAWBACK_UNSPECIFIED: Clawback.COLLECT,
     **{programme_pb2.Clawback.Value(f"CLAWBACK_{each}"): each for each in Clawback},
@@ -50,6 +62,8 @@ TO_CHANNEL: Final = {each: number for number, each in CHANNELS.items()}
 TO_FUNDER: Final = {each: number for number, each in FUNDERS.items()}
 TO_STACKING_CLASS: Final = {each: number for number, each in STACKING_CLASSES.items()}
 TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
+TO_SEASON: Final = {each: number for number, each in SEASONS.items()}
+TO_ROUNDING: Final = {each: number for number, each in ROUNDINGS.items()}
 TO_CLAWBACK: Final = {each: number for number, each in CLAWBACKS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}

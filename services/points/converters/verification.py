@@ -50,6 +50,7 @@ def to_json(found: Verification) -> str:
                     "open_lots": totals.open_lots,
                     "debt": totals.debt,
                     "held": totals.held,
+                    "pending": totals.pending,
                     "house_totals": dict(_houses(totals)),
                 }
                 for totals in found.assets
@@ -122,6 +123,7 @@ def _totals(totals: AssetTotals) -> entry_pb2.AssetBooks:
         members_differing=len(totals.differing),
         debt=totals.debt,
         held=totals.held,
+        pending=totals.pending,
     )
 
 

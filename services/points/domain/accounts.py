@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.points.domain.assets import Asset
 from services.points.domain.lots import Lot, NextExpiry, next_expiry_of
+from services.points.domain.pending import PendingKey, PendingPoints, order
 from services.points.domain.pins import Hold, Pin
 
 CURRENCY = "CNY"
@@ -25,7 +26,8 @@ class Account:
     `open_lots` is None where no lots are loaded: then only earning may happen. Loaded, it is the
     beginning of the lots with a free part, in spend order, long enough for all that the batch may
     take and one more, besides single lots that a reversal or a hold needs. `balance` is always the
-    whole; `held` of it is pinned by `holds`, which are the member's open ones.
+    whole; `held` of it is pinned by `holds`, which are the member's open ones. `incoming`, if there
+    is any, tells what settling at an instant will add that can be spent.
     """
 
     asset: Asset
@@ -34,6 +36,7 @@ class Account:
     open_lots: list[Lot] | None = None
     held: int = 0
     holds: Mapping[UUID, Hold] = field(default_factory=dict, repr=False)
+    incoming: Callable[[datetime], int] | None = field(default=None, repr=False)
 
     def due_amount(self, now: datetime) -> int:
         """How much of the balance has reached its end at `now` and is about to be taken out.
@@ -71,8 +74,9 @@ class Account:
         return self.held - sum([pin.amount for pin in self._timed_out_pins(now)])
 
     def available(self, now: datetime) -> int:
-        """What can be spent at `now`: the balance without what is due to expire or held."""
-        return self.balance - self.due_amount(now) - self.held_at(now)
+        """What can be spent at `now`: without what is due to expire or held, with what matures."""
+        available = self.balance - self.due_amount(now) - self.held_at(now)
+        return available if self.incoming is None else available + self.incoming(now)
 
     def _timed_out_pins(self, now: datetime) -> list[Pin]:
         if not self.held:
@@ -200,6 +204,7 @@ class Balances(NamedTuple):
     points_held: int = 0
     cash_held_minor: int = 0
     bonus_held_minor: int = 0
+    points_pending: int = 0
 
 
 @dataclass(slots=True)
@@ -208,7 +213,9 @@ class Member:
 
     `lots` holds every lot that is loaded or was made, exhausted ones too, by number. `holds` are
     the open ones by id, in the order they were authorised; a loader that finds
-    `stored_holds` of them loads them all.
+    `stored_holds` of them loads them all. `pending` are the pending points that are loaded: all
+    open ones where something is due or may be cancelled. `purchases` counts the posted checkouts
+    that are not reversed.
     """
 
     member_id: UUID
@@ -223,6 +230,10 @@ class Member:
     lots: dict[int, Lot] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     stored_holds: int = 0
+    purchases: int = 0
+    points_pending: int = 0
+    next_maturing_at: datetime | None = None
+    pending: dict[PendingKey, PendingPoints] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for account in (self.points, self.cash, self.bonus):
@@ -235,6 +246,34 @@ class Member:
 
     def accounts(self) -> tuple[Account, Account, Account]:
         return (self.points, self.cash, self.bonus)
+
+    def load_pending(self, pending: PendingPoints) -> None:
+        """Take pending points that are in the books already."""
+        self.pending[pending.key] = pending
+        self.points.incoming = self._incoming
+
+    def put_pending(self, pending: PendingPoints) -> None:
+        """Take pending points that were just earned."""
+        self.load_pending(pending)
+        self.points_pending += pending.points
+        first = self.next_maturing_at
+        self.next_maturing_at = min(first, pending.matures_at) if first else pending.matures_at
+
+    def refresh_pending(self) -> None:
+        """Note when the next of the open pending points mature, all of which are loaded."""
+        following = [each.matures_at for each in self.pending.values() if each.open]
+        self.next_maturing_at = min(following, default=None)
+
+    def _incoming(self, now: datetime) -> int:
+        """What maturing at `now` leaves to be spent: the debt is served first, in order."""
+        debt, incoming = self.points_debt, 0
+        for each in sorted(self.pending.values(), key=order):
+            if each.due(now):
+                served = min(debt, each.left)
+                debt -= served
+                gone = each.expires_at is not None and each.expires_at <= now
+                incoming += 0 if gone else each.left - served
+        return incoming
 
     def balances(self) -> Balances:
         """The balances as they stand now."""
@@ -250,4 +289,5 @@ class Member:
             self.points.held,
             self.cash.held,
             self.bonus.held,
+            self.points_pending,
         )

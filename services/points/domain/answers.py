@@ -9,6 +9,7 @@ from uuid import UUID
 from services.points.domain.accounts import Balances
 from services.points.domain.assets import Funder
 from services.points.domain.earning import EarnedBy
+from services.points.domain.inquiry import RuleFault
 from services.points.domain.movement_answers import MovementAnswer
 from services.points.domain.pins import Amounts
 
@@ -16,7 +17,9 @@ from services.points.domain.pins import Amounts
 class Posted(NamedTuple):
     """What a purchase did (or, quoted, would do); amounts in fen.
 
-    `points_earned` counts before `debt_collected` of them went to an open debt.
+    `points_earned` counts before `debt_collected` of them went to an open debt, and counts those
+    that `earned_by` says are pending. `rule_faults` names the rules that were left out because
+    their condition failed.
     """
 
     points_redeemed: int
@@ -29,6 +32,12 @@ class Posted(NamedTuple):
     earned_by: tuple[EarnedBy, ...]
     programme_version: int
     balances: Balances
+    rule_faults: tuple[RuleFault, ...] = ()
+
+    @property
+    def points_pending(self) -> int:
+        """How many of the earned points can't be spent yet."""
+        return sum(by.points for by in self.earned_by if by.pending_until is not None)
 
 
 class PostAnswer(NamedTuple):
@@ -75,6 +84,7 @@ class ReverseAnswer(NamedTuple):
     left_minor: int
     whole: bool
     taken_back_by: tuple[TakenBack, ...]
+    pending_cancelled: int = 0
 
 
 class TopUpAnswer(NamedTuple):
@@ -88,10 +98,11 @@ class TopUpAnswer(NamedTuple):
 
 
 class SettleAnswer(NamedTuple):
-    """What was due and has been taken out."""
+    """What was due and has been taken out, or has matured."""
 
     points: int
     bonus_minor: int
+    points_matured: int = 0
 
 
 class AuthorizeAnswer(NamedTuple):
@@ -135,6 +146,20 @@ class PublishAnswer(NamedTuple):
     version: int
 
 
+class DraftAnswer(NamedTuple):
+    """A draft that was made or changed."""
+
+    draft_id: UUID
+    revision: int
+
+
+class RetireAnswer(NamedTuple):
+    """A version that ends."""
+
+    valid_until: datetime
+
+
+ProgrammeAnswer = PublishAnswer | DraftAnswer | RetireAnswer
 Answer = (
     PostAnswer
     | CancelAnswer

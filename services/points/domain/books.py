@@ -9,8 +9,10 @@ from uuid import UUID
 
 from services.points.domain.accounts import Account, Member
 from services.points.domain.journal import Entry
+from services.points.domain.limits import Limits
 from services.points.domain.lots import Lot
 from services.points.domain.movements import MovementChanges, Movements
+from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.pins import Hold
 from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
@@ -38,6 +40,12 @@ class Changes:
     new_holds: dict[UUID, Hold] = field(default_factory=dict)
     resolved_holds: dict[UUID, Hold] = field(default_factory=dict)
     movements: MovementChanges = field(default_factory=MovementChanges)
+    new_pending: list[tuple[UUID, PendingPoints]] = field(default_factory=list)
+    touched_pending: dict[tuple[UUID, PendingKey], PendingPoints] = field(default_factory=dict)
+
+    def touch_pending(self, member: Member, pending: PendingPoints) -> None:
+        """Note that pending points have changed; whether they are new ones shows in saving."""
+        self.touched_pending[member.member_id, pending.key] = pending
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
@@ -80,6 +88,7 @@ class Books:
     not_before: datetime | None = None
     movements: Movements = field(default_factory=Movements)
     changes: Changes = field(default_factory=Changes)
+    limits: Limits = field(default_factory=Limits)
 
     def put_lot(
         self,

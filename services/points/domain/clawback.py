@@ -4,7 +4,8 @@ After each reversal the points claimed are floor(earned x refunded / bill), divi
 that gave them by largest remainder; the odd point stays with the guest until the last reversal.
 What has expired meanwhile is gone already: only the rest counts as earned. Claims are met out of
 the lots the points were earned into, then out of other open lots in spend order; what is missing
-becomes a debt, or, where the programme says so, nothing is reversed at all.
+becomes a debt, or, where the programme says so, nothing is reversed at all. Claims on points that
+are pending still are met by cancelling so many of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot
+from services.points.domain.maturing import earned_pending, of_checkout
 from services.points.domain.records import Checkout
 from services.points.domain.shares import allocate_further
 
@@ -40,8 +42,10 @@ def claims_on(
 ) -> list[Claim]:
     """What is claimed back, rule by rule, when `refunded_minor` of the bill is refunded in all."""
     assert checkout.entry is not None, "a checkout to be reversed was loaded without its entry"
-    earned = earned_by(checkout.entry)
-    taken = [checkout.taken_back.get(by.rule, 0) for by in earned]
+    version = checkout.entry.version
+    earned = [*earned_by(checkout.entry), *earned_pending(member, version)]
+    cancelled = {each.rule: each.cancelled for each in of_checkout(member, version)}
+    taken = [checkout.taken_back.get(by.rule, 0) + cancelled.get(by.rule, 0) for by in earned]
     total = sum(by.amount for by in earned)
     left = total - min(total, _gone(member, earned, now))
     due = left * refunded_minor // bill_minor if bill_minor else left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -148,3 +148,52 @@ class PublishProgramme:
 
     programme: Programme
     expected_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDraft:
+    """Keep a draft under a fresh id; the programme's own version is ignored."""
+
+    draft_id: UUID
+    programme: Programme
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDraft:
+    """Replace an open draft's content, if it still is at the revision that was seen."""
+
+    draft_id: UUID
+    expected_revision: int
+    programme: Programme
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardDraft:
+    """Close a draft that won't be used."""
+
+    draft_id: UUID
+    expected_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateDraft:
+    """Make a draft the next version; `expected_version` as in PublishProgramme."""
+
+    draft_id: UUID
+    expected_revision: int
+    expected_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetireProgramme:
+    """End a version from `valid_until` on, None for now."""
+
+    version: int
+    valid_until: datetime | None = None
+
+
+ProgrammeCommand = (
+    PublishProgramme | CreateDraft | UpdateDraft | DiscardDraft | ActivateDraft | RetireProgramme
+)

@@ -216,6 +216,60 @@ def occurred_at_out_of_range(rule: str) -> Refusal:
     )
 
 
+def condition_invalid(field: str, problem: str, line: int, column: int) -> Refusal:
+    """Refuse a rule's condition in CEL; `problem` names the place and what is wrong there."""
+    return Refusal(
+        Category.INVALID,
+        "CONDITION_INVALID",
+        f"{field}: {problem}",
+        fields=[FieldViolation(field, problem)],
+        metadata={"line": str(line), "column": str(column)},
+    )
+
+
+def draft_not_found(draft_id: UUID) -> Refusal:
+    return Refusal(
+        Category.NOT_FOUND,
+        "DRAFT_NOT_FOUND",
+        "no programme draft has this id",
+        metadata={"draft_id": str(draft_id)},
+    )
+
+
+def draft_conflict(revision: int) -> Refusal:
+    return _rule(
+        "DRAFT_CONFLICT",
+        f"the draft is at revision {revision} by now; look at it and try again",
+        revision=revision,
+    )
+
+
+def draft_closed(what: str) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION, "DRAFT_CLOSED", f"the draft was {what} already; make a new one"
+    )
+
+
+def too_many_drafts(limit: int) -> Refusal:
+    return _rule(
+        "TOO_MANY_DRAFTS",
+        f"there may be {limit} open drafts; activate or discard one first",
+        limit=limit,
+    )
+
+
+def programme_retired(version: int) -> Refusal:
+    return _rule("PROGRAMME_RETIRED", f"version {version} has ended already", version=version)
+
+
+def programme_needed(version: int) -> Refusal:
+    return _rule(
+        "PROGRAMME_NEEDED",
+        f"without version {version} no programme would be valid then; activate another one first",
+        version=version,
+    )
+
+
 def version_conflict(latest: int) -> Refusal:
     return _rule(
         "VERSION_CONFLICT",

@@ -15,6 +15,7 @@ from services.points.domain.answers import (
     TopUpAnswer,
 )
 from services.points.domain.assets import Asset
+from services.points.domain.earning import EarnedBy
 from services.points.domain.movement_events import MovementEvent
 from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
@@ -101,6 +102,25 @@ class HoldExpired(NamedTuple):
     balances: Balances
 
 
+class PointsMatured(NamedTuple):
+    """Pending points of a checkout can be spent from now on, less what served a debt."""
+
+    member_id: UUID
+    checkout_id: UUID
+    merchant_id: UUID
+    matured_at: datetime
+    earned_by: tuple[EarnedBy, ...]
+    debt_collected: int
+    programme_version: int
+    expires_at: datetime | None
+    balances: Balances
+
+    @property
+    def points(self) -> int:
+        """What matured, before the debt was served."""
+        return sum(by.points for by in self.earned_by)
+
+
 class PointsExpiring(NamedTuple):
     """A member is warned: `amount` of an asset expires soon; which warning it is, by its `days`."""
 
@@ -114,10 +134,19 @@ class PointsExpiring(NamedTuple):
 
 
 class ProgrammePublished(NamedTuple):
-    """A new programme version exists."""
+    """A new programme version exists; `sequence` counts the programme's events without gaps."""
 
     version: int
     valid_from: datetime
+    sequence: int
+
+
+class ProgrammeRetired(NamedTuple):
+    """A version ends; `sequence` counts the programme's events without gaps."""
+
+    version: int
+    valid_until: datetime
+    sequence: int
 
 
 Event = (
@@ -130,5 +159,7 @@ Event = (
     | HoldReleased
     | HoldExpired
     | PointsExpiring
+    | PointsMatured
     | MovementEvent
 )
+ProgrammeEvent = ProgrammePublished | ProgrammeRetired

@@ -107,8 +107,8 @@ def hold_to_post_with(
     """The hold that a purchase is paid out of, None where it is paid out of what is free.
 
     A hold that carries a checkout id fits that checkout only, and a checkout that has an open hold
-    must name it: it would never end otherwise. Refuses as `open_hold` does, HOLD_OF_CHECKOUT and
-    CHECKOUT_HAS_HOLD.
+    of the member must name it: it would never end otherwise. Refuses as `open_hold` does,
+    HOLD_OF_CHECKOUT and CHECKOUT_HAS_HOLD.
     """
     hold = None
     if command.hold_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.points.domain import errors
@@ -11,6 +11,7 @@ from services.points.domain.accounts import CURRENCY, Member
 from services.points.domain.answers import Posted, ReverseAnswer
 from services.points.domain.assets import Asset, EntryKind, House
 from services.points.domain.books import Books
+from services.points.domain.cancelling import cancel_claimed, without_waiting
 from services.points.domain.clawback import Claim, claims_on, missing_points, take_back, told
 from services.points.domain.commands import ReverseCheckout
 from services.points.domain.dues import settle_due
@@ -71,9 +72,15 @@ def reverse(
         original.programme_version,
     )
     expired = _restore(books, member, entry, plan.restored, now)
-    taken_back, debt = take_back(books, member, entry, checkout, plan.claims)
+    claims = _claims(member, checkout, plan.after, now)  # again: what was pending may have matured
+    give_back_given(books, checkout, claims)
+    pending_cancelled, claims = cancel_claimed(books, member, entry, original.version, claims)
+    taken_back, debt = take_back(books, member, entry, checkout, claims)
+    if original.kind is EntryKind.CHECKOUT and not plan.left_minor:
+        member.purchases -= 1
     books.changes.entries.append(entry)
-    answer = _answer(command, member, plan, taken_back, debt, now)
+    answer = _answer(command, member, replace(plan, claims=claims), taken_back, debt, now)
+    answer = answer._replace(pending_cancelled=pending_cancelled)
     events.append(
         CheckoutReversed(command.member_id, command.checkout_id, command.place, CURRENCY, answer)
     )
@@ -119,8 +126,28 @@ def _plan(member: Member, checkout: Checkout, amount_minor: int | None, now: dat
         raise errors.reversal_exceeds_checkout(left)
     after = returned_after(paid, before, amount)
     now_back = after.less(before)
-    claims = claims_on(member, checkout, bill - left + amount, bill, now)
+    claims = _claims(member, checkout, after, now)
     return _Plan(after, now_back, left - amount, _lots(member, checkout, now_back), claims)
+
+
+def _claims(member: Member, checkout: Checkout, after: Returned, now: datetime) -> list[Claim]:
+    """What is claimed of the earned points when `after` is back in all."""
+    assert checkout.answer is not None, "a checkout to be reversed was loaded without its answer"
+    bill = paid_with(checkout.answer.posted).parts.amount_minor
+    return claims_on(member, checkout, after.parts.amount_minor, bill, now)
+
+
+def give_back_given(books: Books, checkout: Checkout, claims: Sequence[Claim]) -> None:
+    """Give back to caps and budgets what is claimed of what their rules had given."""
+    original = checkout.entry
+    assert original is not None, "a checkout to be reversed was loaded without its entry"
+    limited = books.programmes.get(original.programme_version).rules.limited
+    if not limited or checkout.day is None:
+        return
+    for claim in claims:
+        rule = limited.get(claim.earned.rule)
+        if rule is not None:
+            books.limits.take(rule, checkout.member_id, checkout.day, -claim.points)
 
 
 def _lots(member: Member, checkout: Checkout, now_back: Returned) -> list[_Restored]:
@@ -165,7 +192,8 @@ def _check_clawback(
         for part in plan.restored
         if part.lot.asset is Asset.POINTS and not part.lot.due(now)
     )
-    missing = missing_points(member, plan.claims, spendable, now)
+    claims = without_waiting(member, original.version, plan.claims, now)
+    missing = missing_points(member, claims, spendable, now)
     if missing:
         raise errors.earned_points_spent(missing)
 

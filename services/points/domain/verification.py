@@ -44,6 +44,8 @@ class DifferenceKind(StrEnum):
     """An entry is dated before the one of the version before."""
     VERSION = "VERSION"
     """A version has neither an entry nor a record, or is above the member's last."""
+    PENDING = "PENDING"
+    """What a member has pending, or has had matured, is not what its pending points say."""
     RECORD = "RECORD"
     """A checkout, reversal, top-up or captured hold says something else than its entry."""
     HELD = "HELD"
@@ -85,6 +87,7 @@ class AssetTotals:
     open_lots: int = 0
     debt: int = 0
     held: int = 0
+    pending: int = 0
     house_totals: dict[str, int] = field(default_factory=dict)
     differing: set[UUID] = field(default_factory=set)
 

@@ -84,7 +84,7 @@ def _warn(
     member.version += 1
     member.last_posted_at = now
     books.warned.add(warned)
-    books.changes.warned.append(warned)
+    books.changes.warned.append(warned._replace(version=member.version))
     return PointsExpiring(
         member.member_id,
         now,

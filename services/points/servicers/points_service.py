@@ -37,7 +37,7 @@ from services.points.domain import errors
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, PostCheckout, PublishProgramme, SettleDue
+from services.points.domain.commands import Command, PostCheckout, ProgrammeCommand, SettleDue
 from services.points.domain.ledger import balances_at, decide
 from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
@@ -59,7 +59,7 @@ class PointsServicer(PointsServiceServicer):
         self,
         *,
         executor: Executor[Command, Books, Message, OutboxEvent],
-        publisher: Executor[PublishProgramme, Shelf, pb.PublishProgrammeResponse, OutboxEvent],
+        publisher: Executor[ProgrammeCommand, Shelf, Message, OutboxEvent],
         reads: Reads,
         reports: Reads,
         request_key: bytes,

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -19,7 +20,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.records import Checkout, CheckoutState
-from services.points.storage import reversals, tables
+from services.points.storage import pending, purchase_facts, reversals, tables
 
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
@@ -59,6 +60,9 @@ _CHECKOUT_COLUMNS = (
     "cash_held_after_minor",
     "bonus_held_after_minor",
     "kind::text",
+    "points_pending_after",
+    "facts",
+    "occurred_at",
     *reversals.CHECKOUT_COLUMNS,
 )
 _POSTING_COLUMNS = (
@@ -95,10 +99,13 @@ def _member(row: sets.Row) -> Member:
         last_posted_at=row[2],
         last_lot_number=row[11],
         points_debt=row[6],
-        points=Account(Asset.POINTS, row[3], next_expiry, held=row[12]),
-        cash=Account(Asset.CASH, row[4], held=row[13]),
-        bonus=Account(Asset.BONUS, row[5], bonus_expiry, held=row[14]),
-        stored_holds=row[15],
+        points=Account(Asset.POINTS, row[3], next_expiry, held=row[15]),
+        cash=Account(Asset.CASH, row[4], held=row[16]),
+        bonus=Account(Asset.BONUS, row[5], bonus_expiry, held=row[17]),
+        stored_holds=row[18],
+        purchases=row[12],
+        points_pending=row[13],
+        next_maturing_at=row[14],
     )
 
 
@@ -120,16 +127,37 @@ def checkouts(
             row[1],
             CheckoutState(row[2]),
             resolved_at=row[5],
-            returned=reversals.returned(row[19:]),
+            returned=reversals.returned(row[22:]),
         )
         for row in rows
     }
     posted = [row for row in rows if row[0] in answered and row[3] is not None]
     entries = _entries(connection, posted)
+    waiting = _waiting(connection, posted)
     for row in posted:
         checkout, entry = found[row[0]], entries[row[1], row[3]]
-        checkout.entry, checkout.answer = entry, _post_answer(row, entry)
+        facts = purchase_facts.decode(row[20]) if row[20] is not None else None
+        checkout.entry = entry
+        checkout.answer = _post_answer(row, entry, waiting.get((row[1], row[3]), {}), facts)
+        if facts is not None:
+            checkout.day = row[21].astimezone(ZoneInfo(facts.zone)).date()
     reversals.load_taken_back(connection, found.values())
+    return found
+
+
+def _waiting(
+    connection: Connection, posted: Sequence[sets.Row]
+) -> dict[tuple[UUID, int], dict[int, EarnedBy]]:
+    """What posted checkouts have earned as pending, by its place in what each has earned.
+
+    Members that had nothing pending after a checkout have earned nothing pending by it.
+    """
+    keys = [(row[1], row[3]) for row in posted if row[19]]
+    found: dict[tuple[UUID, int], dict[int, EarnedBy]] = {}
+    for row in pending.of_checkouts(connection, keys):
+        each = pending.from_row(row)
+        by = EarnedBy(each.rule, each.points, each.basis_minor, each.funder, each.matures_at)
+        found.setdefault((row[0], row[1]), {})[each.key.line] = by
     return found
 
 
@@ -164,14 +192,27 @@ def _posting(row: sets.Row) -> Posting:
     return Posting(Asset(row[2]), row[3], House(row[4]), row[5], row[6], row[7], funder, row[9])
 
 
-def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
-    """What was answered when the checkout was posted, from its row and its postings."""
-    moved = _moved(entry)
-    earned = tuple(
+def _earned(entry: Entry, waiting: Mapping[int, EarnedBy]) -> tuple[EarnedBy, ...]:
+    """What a checkout has earned, in its order: its postings, with what waited in its places."""
+    earned = [
         EarnedBy(posting.rule, posting.amount, posting.basis_minor, posting.funder)
         for posting in entry.postings
         if posting.house in {House.ISSUED, House.FUNDING} and posting.funder is not None
-    )
+    ]
+    for place, by in sorted(waiting.items()):
+        earned.insert(place - 1, by)
+    return tuple(earned)
+
+
+def _post_answer(
+    row: sets.Row,
+    entry: Entry,
+    waiting: Mapping[int, EarnedBy],
+    facts: purchase_facts.RecordedFacts | None,
+) -> PostAnswer:
+    """What was answered when the checkout was posted, from its row and its postings."""
+    moved = _moved(entry)
+    earned = _earned(entry, waiting)
     posted = Posted(
         points_redeemed=-moved.get((Asset.POINTS, House.REDEEMED), 0),
         points_value_minor=row[7],
@@ -193,7 +234,9 @@ def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
             row[15] or 0,
             row[16] or 0,
             row[17] or 0,
+            row[19],
         ),
+        rule_faults=facts.faults if facts else (),
     )
     return PostAnswer(row[0], row[4], posted)
 

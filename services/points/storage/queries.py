@@ -30,6 +30,7 @@ _DUE = """
 WITH page AS (
     SELECT member_id, coalesce(points_next_expiry <= %(now)s, false)
                       OR coalesce(bonus_next_expiry <= %(now)s, false)
+                      OR coalesce(next_maturing_at <= %(now)s, false)
                       OR coalesce(next_hold_timeout <= %(now)s, false) AS due
     FROM members WHERE member_id > %(after)s ORDER BY member_id LIMIT %(limit)s
 )

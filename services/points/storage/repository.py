@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
 from chassis.storage import sets
+from chassis.telemetry.metrics import counter
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
@@ -25,13 +27,17 @@ from services.points.domain.commands import (
     WarnExpiring,
     members_of,
 )
+from services.points.domain.maturing import of_checkout
 from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
+from services.points.domain.records import PostedCheckout
 from services.points.domain.warnings import horizons
 from services.points.storage import (
     holds,
+    limits,
     loading,
     movements,
+    pending,
     programmes,
     saving,
     saving_movements,
@@ -40,6 +46,12 @@ from services.points.storage import (
 
 EVERYTHING = loading.EVERYTHING
 
+RULE_FAULTS = counter(
+    "huitouke_points_rule_faults_total",
+    "Checkouts that went on without a rule because its condition failed, by the rule's code.",
+    ("rule",),
+)
+_log = structlog.get_logger(__name__)
 _UNIQUE_FOR_EVER = {
     "checkouts_pkey",
     "top_ups_pkey",
@@ -85,7 +97,7 @@ class PointsRepository:
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         """Read what the commands need: known ids, checkouts, holds, lots."""
-        load_books(connection, state, commands, self._clock.now())
+        load_books(connection, state, commands, self._clock.now(), lock=True)
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
@@ -102,6 +114,8 @@ class PointsRepository:
                 saving.insert_reversals(connection, changes.reversed)
                 saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
+                pending.save(connection, changes)
+                limits.save(connection, state.limits)
                 warnings.insert_warned(connection, changes.warned)
                 saving_movements.save(connection, changes.movements)
                 if holds_changed:
@@ -112,20 +126,40 @@ class PointsRepository:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
             raise
+        _report_faults(changes.posted)
+
+
+def _report_faults(posted: Sequence[PostedCheckout]) -> None:
+    """Tell operators of rules that were left out; what a guest bought is not their business."""
+    for record in posted:
+        answer = record.checkout.answer
+        for fault in answer.posted.rule_faults if answer else ():
+            RULE_FAULTS.prometheus.labels(fault.rule).inc()
+            version = answer.posted.programme_version if answer else 0
+            _log.warning(
+                "rule.failed", rule=fault.rule, programme_version=version, problem=fault.message
+            )
 
 
 def load_books(
-    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+    connection: Connection,
+    books: Books,
+    commands: Sequence[Command],
+    now: datetime,
+    *,
+    lock: bool = False,
 ) -> None:
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
     something due at `now` gets its first lots in any case. Holds and their lots are loaded only
-    for members who have any.
+    for members who have any. `lock` is for those who will save.
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
     pins = holds.load(connection, books, commands, now)
+    _load_pending(connection, books, commands, now)
+    limits.load(connection, books, commands, lock=lock)
     movements.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
     for hold_id in pins:
@@ -191,6 +225,24 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
 
 
+def _load_pending(
+    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+) -> None:
+    reverses = [each for each in commands if isinstance(each, ReverseCheckout)]
+    found = [books.checkouts.get(each.checkout_id) for each in reverses]
+    checkouts = [
+        (each.member_id, each.entry.version)
+        for each in found
+        if each is not None
+        and each.entry is not None
+        and each.answer is not None
+        and each.answer.posted.points_pending
+        and each.member_id in books.members
+    ]
+    members = {each.member_id for each in reverses}
+    pending.load(connection, books.members, members, checkouts, now)
+
+
 def _needs(
     books: Books, commands: Sequence[Command], now: datetime
 ) -> dict[tuple[UUID, Asset], int]:
@@ -218,9 +270,8 @@ def _needs(
     for member_id, asset, amount in movements.needs(books, commands):
         add(member_id, asset, amount)
     for member in books.members.values():
-        for account in (member.points, member.bonus):
-            if account.next_expiry is not None and account.next_expiry.expires_at <= now:
-                add(member.member_id, account.asset, 0)
+        for asset in _assets_due(member, now):
+            add(member.member_id, asset, 0)
     return needs
 
 
@@ -233,13 +284,26 @@ def _tendered(command: AuthorizeHold | PostCheckout) -> tuple[int, int]:
     return 0, 0
 
 
+def _assets_due(member: Member, now: datetime) -> set[Asset]:
+    """The assets of which something expires or matures by `now`."""
+    due = {
+        account.asset
+        for account in (member.points, member.bonus)
+        if account.next_expiry is not None and account.next_expiry.expires_at <= now
+    }
+    if member.next_maturing_at is not None and member.next_maturing_at <= now:
+        due.add(Asset.POINTS)
+    return due
+
+
 def _earned(books: Books, command: ReverseCheckout) -> int:
     """What a reversal may take back; all there is where the checkout is of the same batch."""
     checkout = books.checkouts.get(command.checkout_id)
     if checkout is None or checkout.entry is None:
         return EVERYTHING
     postings = checkout.entry.postings
-    return sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    earned = sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    return earned + (checkout.answer.posted.points_pending if checkout.answer else 0)
 
 
 def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UUID, int]]:
@@ -254,5 +318,10 @@ def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UU
                     (entry.member_id, posting.lot_number)
                     for posting in entry.postings
                     if posting.lot_number is not None
+                ]
+                numbers += [
+                    (entry.member_id, each.lot_number)
+                    for each in of_checkout(books.members[entry.member_id], entry.version)
+                    if each.lot_number is not None
                 ]
     return numbers

@@ -20,7 +20,7 @@ from services.points.domain.records import (
     Reversal,
     TopUp,
 )
-from services.points.storage import tables
+from services.points.storage import purchase_facts, tables
 
 _columns = tables.columns_of
 
@@ -118,6 +118,9 @@ def _balances(member: Member) -> Sequence[object]:
         *(points or (None, None, None)),
         bonus.expires_at if bonus else None,
         member.last_lot_number,
+        member.purchases,
+        member.points_pending,
+        member.next_maturing_at,
     )
 
 
@@ -172,6 +175,8 @@ def _checkout(record: PostedCheckout) -> Sequence[object]:
         after.points_debt,
         after.next_expiring_points,
         after.next_expiry,
+        after.points_pending,
+        purchase_facts.encode(record.facts, posted.rule_faults) if record.facts else None,
     )
 
 
@@ -200,6 +205,7 @@ def insert_reversals(connection: Connection, reversals: Sequence[Reversal]) -> N
             reversal.answer.money_minor,
             reversal.answer.points_taken_back,
             reversal.answer.debt_recorded,
+            reversal.answer.pending_cancelled,
         )
         for reversal in reversals
     ]

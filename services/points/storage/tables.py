@@ -34,6 +34,9 @@ MEMBER_BALANCES: TableColumns = {
     "points_next_remaining": "bigint",
     "bonus_next_expiry": "timestamptz",
     "last_lot_number": "integer",
+    "purchases": "bigint",
+    "points_pending": "bigint",
+    "next_maturing_at": "timestamptz",
 }
 MEMBERS: TableColumns = {"member_id": "uuid", **MEMBER_BALANCES}
 MEMBER_HOLDS: TableColumns = {
@@ -106,6 +109,8 @@ CHECKOUTS: TableColumns = {
     "points_debt_after": "bigint",
     "next_expiring_points_after": "bigint",
     "next_expiry_after": "timestamptz",
+    "points_pending_after": "bigint",
+    "facts": "bytea",
 }
 CHECKOUT_HOLDS: TableColumns = {
     "kind": "entry_kind",
@@ -148,6 +153,7 @@ REVERSALS: TableColumns = {
     "money_minor": "bigint",
     "points_taken_back": "bigint",
     "debt_recorded": "bigint",
+    "pending_cancelled": "bigint",
 }
 
 TOP_UPS: TableColumns = {
@@ -204,6 +210,7 @@ EXPIRY_WARNINGS: TableColumns = {
     "asset": "asset",
     "last_day": "date",
     "days": "smallint",
+    "version": "bigint",
 }
 
 PROGRAMMES: TableColumns = {
@@ -218,6 +225,55 @@ TRANSFER_GROUPS: TableColumns = {
     "updated_at": "timestamptz",
 }
 TRANSFER_GROUP_MEMBERS: TableColumns = {"member_id": "uuid", "group_id": "uuid"}
+
+PROGRAMME_DRAFTS: TableColumns = {
+    "draft_id": "uuid",
+    "revision": "integer",
+    "title": "text",
+    "state": "draft_state",
+    "valid_from": "timestamptz",
+    "content": "jsonb",
+    "updated_at": "timestamptz",
+    "version": "integer",
+}
+PROGRAMME_RETIREMENTS: TableColumns = {
+    "number": "integer",
+    "version": "integer",
+    "valid_until": "timestamptz",
+    "retired_at": "timestamptz",
+}
+
+RULE_USAGE: TableColumns = {
+    "member_id": "uuid",
+    "rule": "text",
+    "period": "text",
+    "points": "bigint",
+}
+RULE_BUDGETS: TableColumns = {
+    "rule": "text",
+    "budget_points": "bigint",
+    "given_points": "bigint",
+}
+
+PENDING_POINTS: TableColumns = {
+    "member_id": "uuid",
+    "version": "bigint",
+    "line": "smallint",
+    "checkout_id": "uuid",
+    "merchant_id": "uuid",
+    "programme_version": "integer",
+    "rule": "text",
+    "funder": "funder",
+    "points": "bigint",
+    "basis_minor": "bigint",
+    "earned_at": "timestamptz",
+    "matures_at": "timestamptz",
+    "expires_at": "timestamptz",
+    "state": "pending_state",
+    "resolved_version": "bigint",
+    "lot_number": "integer",
+    "cancelled": "bigint",
+}
 
 TRANSFERS: TableColumns = {
     "transfer_id": "uuid",

@@ -11,6 +11,7 @@ from typing import Any
 
 from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.programme_service_pb2_grpc import ProgrammeServiceStub
 from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
@@ -51,7 +52,7 @@ def migrated(database_url: str) -> str:
     return database_url
 
 
-STUBS = (PointsServiceStub, MovementServiceStub, ReportServiceStub)
+STUBS = (PointsServiceStub, MovementServiceStub, ReportServiceStub, ProgrammeServiceStub)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from chassis.kernel import Refusal
 from chassis.storage.executor import Submission
 from services.points.domain.commands import SettleDue
 from tests.integration.points.conftest import Serve
+from tests.integration.points.racing import ROUNDS
 from tests.integration.points.requests import (
     authorize,
     capture,
@@ -69,7 +70,7 @@ def test_capture_release_and_timeout_race_at_two_replicas_and_exactly_one_wins(
     async def race() -> None:
         async with serve(clock=clock) as one, serve(clock=clock) as other:
             member = await guest(one.caller(), clock.now())
-            for _ in range(20):
+            for _ in range(ROUNDS):
                 await one_round(one, other, member)
             assert await balanced(one)
             told = Counter(kind for kind in kinds(ledger_url, member) if kind in ENDINGS)

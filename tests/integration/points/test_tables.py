@@ -28,6 +28,11 @@ WRITTEN = {
     "withdrawals": tables.WITHDRAWALS,
     "top_up_refunds": tables.TOP_UP_REFUNDS,
     "programmes": tables.PROGRAMMES,
+    "programme_drafts": tables.PROGRAMME_DRAFTS,
+    "programme_retirements": tables.PROGRAMME_RETIREMENTS,
+    "pending_points": tables.PENDING_POINTS,
+    "rule_usage": tables.RULE_USAGE,
+    "rule_budgets": tables.RULE_BUDGETS,
     "expiry_warnings": tables.EXPIRY_WARNINGS,
 }
 DEFAULTED = {"members": {"currency": "text"}}

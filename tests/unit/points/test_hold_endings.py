@@ -194,6 +194,14 @@ def test_holds_of_others_are_not_found_and_their_ids_are_taken() -> None:
     assert world.refusal(authorize(world, 1, hold_id=hold_id)).reason == "HOLD_EXISTS"
 
 
+def test_a_purchase_is_not_kept_from_its_checkout_by_a_hold_of_another_member() -> None:
+    world = rich()
+    checkout_id, other = uuid4(), uuid4()
+    theirs = Hold(other, uuid4(), HoldState.OPEN, "CNY", Amounts(5), checkout_id)
+    world.books.holds[other] = world.books.checkout_holds[checkout_id] = theirs
+    assert world.do(post(world, 1_000, checkout_id=checkout_id)).checkout_id == checkout_id
+
+
 def test_a_direct_hold_takes_no_checkouts_id_and_a_capture_needs_its_own() -> None:
     world = rich()
     taken = uuid4()

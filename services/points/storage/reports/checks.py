@@ -105,7 +105,49 @@ FROM (
 WHERE (line <> following OR posted_at < earlier_at) AND found.differs
 """
 
-CHECKS: Final = (_ACCOUNTS, _LOTS, _NEXT_EXPIRY, _BALANCES_AFTER, _ENTRIES, *HELD_CHECKS)
+_PENDING = """
+WITH stored AS (
+    SELECT member_id, points_pending, next_maturing_at
+    FROM members WHERE member_id BETWEEN %(low)s AND %(high)s
+), waiting AS (
+    SELECT member_id, sum(points - cancelled) AS points, min(matures_at) AS matures_at
+    FROM pending_points WHERE state = 'PENDING' AND member_id BETWEEN %(low)s AND %(high)s
+    GROUP BY member_id
+)
+SELECT 'PENDING', member_id, 'POINTS', NULL, NULL,
+       concat_ws(' until ', coalesce(stored.points_pending, 0), stored.next_maturing_at),
+       concat_ws(' until ', coalesce(waiting.points, 0), waiting.matures_at)
+FROM stored FULL JOIN waiting USING (member_id)
+WHERE coalesce(stored.points_pending, 0) <> coalesce(waiting.points, 0)
+   OR stored.next_maturing_at IS DISTINCT FROM waiting.matures_at
+"""
+
+_MATURED = """
+WITH waited AS (
+    SELECT member_id, resolved_version AS version, lot_number, sum(points - cancelled) AS points
+    FROM pending_points WHERE state = 'MATURED' AND member_id BETWEEN %(low)s AND %(high)s
+    GROUP BY member_id, resolved_version, lot_number
+), posted AS (
+    SELECT member_id, version, lot_number, sum(amount) AS points
+    FROM postings WHERE kind = 'MATURING' AND house IN ('ISSUED', 'FUNDING')
+      AND member_id BETWEEN %(low)s AND %(high)s
+    GROUP BY member_id, version, lot_number
+)
+SELECT 'PENDING', member_id, 'POINTS', lot_number, version, waited.points, posted.points
+FROM waited FULL JOIN posted USING (member_id, version, lot_number)
+WHERE waited.points IS DISTINCT FROM posted.points
+"""
+
+CHECKS: Final = (
+    _ACCOUNTS,
+    _LOTS,
+    _NEXT_EXPIRY,
+    _BALANCES_AFTER,
+    _ENTRIES,
+    _PENDING,
+    _MATURED,
+    *HELD_CHECKS,
+)
 
 
 def differences(driver: Driver, statement: str, keys: KeyRange) -> Iterator[Difference]:

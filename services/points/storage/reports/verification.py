@@ -23,7 +23,8 @@ from services.points.storage.reports.versions import VersionCheck
 
 _STORED = """
 SELECT count(*), coalesce(sum(points), 0)::bigint, coalesce(sum(cash_minor), 0)::bigint,
-       coalesce(sum(bonus_minor), 0)::bigint, coalesce(sum(points_debt), 0)::bigint
+       coalesce(sum(bonus_minor), 0)::bigint, coalesce(sum(points_debt), 0)::bigint,
+       coalesce(sum(points_pending), 0)::bigint
 FROM members WHERE member_id BETWEEN %(low)s AND %(high)s
 """
 _IN_LOTS = """
@@ -98,11 +99,12 @@ def _verify_records(
 
 
 def _add_totals(driver: Driver, keys: KeyRange, found: Verification) -> None:
-    members, points, cash_minor, bonus_minor, debt = _one(driver, _STORED, keys)
+    members, points, cash_minor, bonus_minor, debt, pending = _one(driver, _STORED, keys)
     found.looked.members += members
     for asset, balance in zip(Asset, (points, cash_minor, bonus_minor), strict=True):
         found.of(asset).member_balances += balance
     found.of(Asset.POINTS).debt += debt
+    found.of(Asset.POINTS).pending += pending
     for asset, lots, remaining, held in driver.execute(_IN_LOTS, keys.parameters):
         found.looked.lots += lots
         found.of(Asset(asset)).open_lots += remaining

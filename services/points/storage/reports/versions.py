@@ -17,6 +17,7 @@ EXPLAINED_BY: Final = (
     ("checkouts", "version"),
     ("reversals", "version"),
     ("top_ups", "version"),
+    ("expiry_warnings", "version"),
     ("holds", "version"),
     ("holds", "resolved_version"),
 )

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.type.v1 import booking_channel_pb2 as _booking_channel_pb2
 from huitouke.type.v1 import merchant_category_pb2 as _merchant_category_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -101,12 +102,15 @@ class Purchase(_message.Message):
     TENDERS_FIELD_NUMBER: _builtins.int
     STAY_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    SEASON_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     """ISO 4217 code; must be CNY."""
     redeem_points: _builtins.int
     """Points to redeem as money; 0 for none."""
     pay_stored_value_minor: _builtins.int
     """Stored value to pay with, minor units; 0 for none."""
+    season: _season_pb2.Season.ValueType
+    """Season of the property's calendar on that day, where the till knows it: rules may ask for it."""
     @_builtins.property
     def member(self) -> Global___MemberIdentifier:
         """Who buys."""
@@ -147,10 +151,11 @@ class Purchase(_message.Message):
         tenders: _abc.Iterable[Global___Tender] | None = ...,
         stay: Global___Stay | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        season: _season_pb2.Season.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "occurred_at", b"occurred_at", "stay", b"stay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "lines", b"lines", "member", b"member", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "lines", b"lines", "member", b"member", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "season", b"season", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,22 +266,28 @@ class Stay(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     RATE_CODE_FIELD_NUMBER: _builtins.int
     NIGHTS_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     channel: _booking_channel_pb2.BookingChannel.ValueType
     """Channel."""
     rate_code: _builtins.str
     """Rate code; may be empty."""
     nights: _builtins.int
     """Nights, 1 to 366."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the stay ends, if known: points of some rules can't be spent before."""
+
     def __init__(
         self,
         *,
         channel: _booking_channel_pb2.BookingChannel.ValueType = ...,
         rate_code: _builtins.str = ...,
         nights: _builtins.int = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

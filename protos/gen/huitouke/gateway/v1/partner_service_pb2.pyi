@@ -64,6 +64,8 @@ class _ActivityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activity
     """Value expired."""
     ACTIVITY_KIND_COUPON_ISSUED: _ActivityKind.ValueType  # 5
     """A coupon was issued."""
+    ACTIVITY_KIND_MATURING: _ActivityKind.ValueType  # 6
+    """Points that were pending can be spent."""
     ACTIVITY_KIND_TRANSFER: _ActivityKind.ValueType  # 7
     """Points were passed on inside a family group: out where `points` is negative."""
     ACTIVITY_KIND_ADJUSTMENT: _ActivityKind.ValueType  # 8
@@ -88,6 +90,8 @@ ACTIVITY_KIND_EXPIRY: ActivityKind.ValueType  # 4
 """Value expired."""
 ACTIVITY_KIND_COUPON_ISSUED: ActivityKind.ValueType  # 5
 """A coupon was issued."""
+ACTIVITY_KIND_MATURING: ActivityKind.ValueType  # 6
+"""Points that were pending can be spent."""
 ACTIVITY_KIND_TRANSFER: ActivityKind.ValueType  # 7
 """Points were passed on inside a family group: out where `points` is negative."""
 ACTIVITY_KIND_ADJUSTMENT: ActivityKind.ValueType  # 8

@@ -62,6 +62,8 @@ class _BookDifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Bo
     """An open hold is not the sum of its pins, or one that has ended still has some."""
     BOOK_DIFFERENCE_KIND_OPEN_HOLDS: _BookDifferenceKind.ValueType  # 18
     """How many holds a member says are open, or when the next times out, is not so."""
+    BOOK_DIFFERENCE_KIND_PENDING: _BookDifferenceKind.ValueType  # 20
+    """What a member has pending, or has had matured, is not what its pending points say."""
 
 class BookDifferenceKind(_BookDifferenceKind, metaclass=_BookDifferenceKindEnumTypeWrapper):
     """BookDifferenceKind says how a difference shows."""
@@ -104,6 +106,8 @@ BOOK_DIFFERENCE_KIND_HOLD: BookDifferenceKind.ValueType  # 17
 """An open hold is not the sum of its pins, or one that has ended still has some."""
 BOOK_DIFFERENCE_KIND_OPEN_HOLDS: BookDifferenceKind.ValueType  # 18
 """How many holds a member says are open, or when the next times out, is not so."""
+BOOK_DIFFERENCE_KIND_PENDING: BookDifferenceKind.ValueType  # 20
+"""What a member has pending, or has had matured, is not what its pending points say."""
 Global___BookDifferenceKind: _TypeAlias = BookDifferenceKind  # noqa: Y015
 
 @_typing.final

@@ -38,6 +38,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Value expired."""
     ENTRY_KIND_CAPTURE: _EntryKind.ValueType  # 5
     """A direct hold was captured."""
+    ENTRY_KIND_MATURING: _EntryKind.ValueType  # 6
+    """Pending points matured."""
     ENTRY_KIND_TRANSFER: _EntryKind.ValueType  # 7
     """Points were passed on inside a family group."""
     ENTRY_KIND_ADJUSTMENT: _EntryKind.ValueType  # 8
@@ -62,6 +64,8 @@ ENTRY_KIND_EXPIRY: EntryKind.ValueType  # 4
 """Value expired."""
 ENTRY_KIND_CAPTURE: EntryKind.ValueType  # 5
 """A direct hold was captured."""
+ENTRY_KIND_MATURING: EntryKind.ValueType  # 6
+"""Pending points matured."""
 ENTRY_KIND_TRANSFER: EntryKind.ValueType  # 7
 """Points were passed on inside a family group."""
 ENTRY_KIND_ADJUSTMENT: EntryKind.ValueType  # 8
@@ -168,6 +172,7 @@ class AssetBooks(_message.Message):
     MEMBERS_DIFFERING_FIELD_NUMBER: _builtins.int
     DEBT_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
     asset: Global___Asset.ValueType
     """The asset: POINTS, CASH or BONUS."""
     member_balances: _builtins.int
@@ -182,6 +187,8 @@ class AssetBooks(_message.Message):
     """Points owed by members (POINTS only)."""
     held: _builtins.int
     """Sum of what open holds have set aside; equal to what lots and members say is held, or members differ."""
+    pending: _builtins.int
+    """Points that are pending, no part of the balances (POINTS only)."""
     @_builtins.property
     def house_totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___HouseTotal]:
         """House accounts, each the negated sum of the postings against it; with member_balances they add up to 0."""
@@ -197,10 +204,11 @@ class AssetBooks(_message.Message):
         members_differing: _builtins.int = ...,
         debt: _builtins.int = ...,
         held: _builtins.int = ...,
+        pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "held", b"held", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "held", b"held", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

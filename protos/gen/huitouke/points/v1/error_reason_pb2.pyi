@@ -96,6 +96,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
     ERROR_REASON_CHECKOUT_HAS_HOLD: _ErrorReason.ValueType  # 38
     """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+    ERROR_REASON_CONDITION_INVALID: _ErrorReason.ValueType  # 40
+    """A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+    rule's field, metadata `line` and `column` the place.
+    """
+    ERROR_REASON_DRAFT_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """No programme draft has this id."""
+    ERROR_REASON_DRAFT_CONFLICT: _ErrorReason.ValueType  # 42
+    """The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+    ERROR_REASON_DRAFT_CLOSED: _ErrorReason.ValueType  # 43
+    """The draft was activated or discarded; it can't be changed any more. Make a new one."""
+    ERROR_REASON_PROGRAMME_RETIRED: _ErrorReason.ValueType  # 44
+    """The programme version has ended already."""
+    ERROR_REASON_PROGRAMME_NEEDED: _ErrorReason.ValueType  # 45
+    """Without this version no programme would be valid; activate another one first."""
+    ERROR_REASON_TOO_MANY_DRAFTS: _ErrorReason.ValueType  # 46
+    """There are as many open drafts as may be; activate or discard one."""
     ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
     """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
@@ -224,6 +240,22 @@ ERROR_REASON_TOO_MANY_HOLDS: ErrorReason.ValueType  # 37
 """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
 ERROR_REASON_CHECKOUT_HAS_HOLD: ErrorReason.ValueType  # 38
 """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+ERROR_REASON_CONDITION_INVALID: ErrorReason.ValueType  # 40
+"""A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+rule's field, metadata `line` and `column` the place.
+"""
+ERROR_REASON_DRAFT_NOT_FOUND: ErrorReason.ValueType  # 41
+"""No programme draft has this id."""
+ERROR_REASON_DRAFT_CONFLICT: ErrorReason.ValueType  # 42
+"""The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+ERROR_REASON_DRAFT_CLOSED: ErrorReason.ValueType  # 43
+"""The draft was activated or discarded; it can't be changed any more. Make a new one."""
+ERROR_REASON_PROGRAMME_RETIRED: ErrorReason.ValueType  # 44
+"""The programme version has ended already."""
+ERROR_REASON_PROGRAMME_NEEDED: ErrorReason.ValueType  # 45
+"""Without this version no programme would be valid; activate another one first."""
+ERROR_REASON_TOO_MANY_DRAFTS: ErrorReason.ValueType  # 46
+"""There are as many open drafts as may be; activate or discard one."""
 ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
 """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51

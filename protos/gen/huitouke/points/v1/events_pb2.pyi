@@ -104,6 +104,7 @@ class CheckoutReversed(_message.Message):
     LEFT_MINOR_FIELD_NUMBER: _builtins.int
     WHOLE_FIELD_NUMBER: _builtins.int
     TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
+    PENDING_CANCELLED_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -132,6 +133,8 @@ class CheckoutReversed(_message.Message):
     """What is left of the bill to be reversed, minor units."""
     whole: _builtins.bool
     """True when the checkout is reversed wholly now."""
+    pending_cancelled: _builtins.int
+    """Points that were pending and never will be spendable."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -169,10 +172,11 @@ class CheckoutReversed(_message.Message):
         left_minor: _builtins.int = ...,
         whole: _builtins.bool = ...,
         taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
+        pending_cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "member_id", b"member_id", "money_minor", b"money_minor", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "member_id", b"member_id", "money_minor", b"money_minor", "pending_cancelled", b"pending_cancelled", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,6 +535,100 @@ class HoldExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015
+
+@_typing.final
+class PointsMatured(_message.Message):
+    """PointsMatured: pending points of a checkout can be spent from now on, less what served an open debt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    MATURED_AT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    DEBT_COLLECTED_FIELD_NUMBER: _builtins.int
+    EARNED_BY_FIELD_NUMBER: _builtins.int
+    PROGRAMME_VERSION_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    checkout_id: _builtins.str
+    """Checkout that earned them."""
+    merchant_id: _builtins.str
+    """Merchant of the checkout."""
+    points: _builtins.int
+    """Points, before any debt was collected."""
+    debt_collected: _builtins.int
+    """Points of them that went to an open debt."""
+    programme_version: _builtins.int
+    """Version of the programme that had decided."""
+    @_builtins.property
+    def matured_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def earned_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.EarnedBy]:
+        """The rules that had given them."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When they expire; absent for never."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        matured_at: _timestamp_pb2.Timestamp | None = ...,
+        points: _builtins.int = ...,
+        debt_collected: _builtins.int = ...,
+        earned_by: _abc.Iterable[_purchase_pb2.EarnedBy] | None = ...,
+        programme_version: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "matured_at", b"matured_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "checkout_id", b"checkout_id", "debt_collected", b"debt_collected", "earned_by", b"earned_by", "expires_at", b"expires_at", "matured_at", b"matured_at", "member_id", b"member_id", "merchant_id", b"merchant_id", "points", b"points", "programme_version", b"programme_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsMatured: _TypeAlias = PointsMatured  # noqa: Y015
+
+@_typing.final
+class ProgrammeRetired(_message.Message):
+    """ProgrammeRetired: a version ends. Key = the programme's fixed id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version."""
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on it applies no more."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProgrammeRetired: _TypeAlias = ProgrammeRetired  # noqa: Y015
 
 @_typing.final
 class PointsExpiring(_message.Message):

@@ -425,6 +425,7 @@ class ReverseResponse(_message.Message):
     LEFT_MINOR_FIELD_NUMBER: _builtins.int
     WHOLE_FIELD_NUMBER: _builtins.int
     TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
+    PENDING_CANCELLED_FIELD_NUMBER: _builtins.int
     reversal_id: _builtins.str
     """Reversal id."""
     points_restored: _builtins.int
@@ -447,6 +448,8 @@ class ReverseResponse(_message.Message):
     """What is left of the bill to be reversed, minor units."""
     whole: _builtins.bool
     """True when nothing of the checkout is left: it is reversed wholly now."""
+    pending_cancelled: _builtins.int
+    """Points that were pending and never will be spendable."""
     @_builtins.property
     def reversed_at(self) -> _timestamp_pb2.Timestamp:
         """Instant of the reversal."""
@@ -476,10 +479,11 @@ class ReverseResponse(_message.Message):
         left_minor: _builtins.int = ...,
         whole: _builtins.bool = ...,
         taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
+        pending_cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "money_minor", b"money_minor", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "money_minor", b"money_minor", "pending_cancelled", b"pending_cancelled", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

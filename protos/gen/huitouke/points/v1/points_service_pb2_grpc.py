@@ -258,7 +258,7 @@ class PointsServiceServicer:
 
     def PublishProgramme(self, request, context):
         """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-        latest version's.
+        latest version's: drafting and activating in one. ProgrammeService has the longer way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -97,7 +97,7 @@ class PointsServiceStub:
     """ListEntries pages through a member's statement, newest first."""
     PublishProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.PublishProgrammeRequest, _points_service_pb2.PublishProgrammeResponse]
     """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-    latest version's.
+    latest version's: drafting and activating in one. ProgrammeService has the longer way.
     """
     GetProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]
     """GetProgramme answers the version valid now, or the one asked for."""
@@ -175,7 +175,7 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """ListEntries pages through a member's statement, newest first."""
     PublishProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.PublishProgrammeRequest, _points_service_pb2.PublishProgrammeResponse]  # type: ignore[assignment]
     """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-    latest version's.
+    latest version's: drafting and activating in one. ProgrammeService has the longer way.
     """
     GetProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]  # type: ignore[assignment]
     """GetProgramme answers the version valid now, or the one asked for."""
@@ -340,7 +340,7 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.PublishProgrammeResponse, _abc.Awaitable[_points_service_pb2.PublishProgrammeResponse]]:
         """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-        latest version's.
+        latest version's: drafting and activating in one. ProgrammeService has the longer way.
         """
 
     @_abc_1.abstractmethod

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 # NULL until something is reversed: nothing of it is stored for the checkouts that never are. What
 # is not one of the parts named is money.
