@@ -39,7 +39,7 @@ class Audit:
     def read(
         self,
         entries: Sequence[Entry],
-        events: Iterable[Told],
+        events: Sequence[Told],
         lots: Mapping[UUID, Sequence[LotRow]],
     ) -> None:
         """Take new entries and events in, with the lots of their members as they are afterwards."""
@@ -47,11 +47,11 @@ class Audit:
             assert event.version == self.versions[event.member_id] + 1, "a gap between versions"
             self.versions[event.member_id] = event.version
             self._hear(event)
-        spending = Counter(entry.member_id for entry in entries)
+        told = Counter(event.member_id for event in events)
         for entry in entries:
             self._read_entry(entry)
             ordered = entry.kind != "TOP_UP_REFUND" and entry.reference_id not in self._from_holds
-            if ordered and spending[entry.member_id] == 1:
+            if ordered and told[entry.member_id] == 1:
                 self._check_spending(entry, lots[entry.member_id])
             self._check_reversal(entry)
 
@@ -86,7 +86,7 @@ class Audit:
     def _check_spending(self, entry: Entry, lots: Sequence[LotRow]) -> None:
         """What was spent came from no lot that was over, and nothing was free before the last.
 
-        Not asked of what a hold spends, nor where several entries came together, since lots are
+        Not asked of what a hold spends, nor where several events came together, since lots are
         known as they are after all of them; that the model agrees must do there.
         """
         by_number = {lot.number: lot for lot in lots}

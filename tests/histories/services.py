@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -94,14 +95,25 @@ class MemoryService:
     """The service without a server and a database; everything between is the real thing."""
 
     def __init__(self, clock: ManualClock, programmes: Sequence[Programme]) -> None:
-        self.tables = Tables(programmes=[to_programme(each) for each in programmes])
+        self._clock = clock
+        self._serve(Tables(programmes=[to_programme(each) for each in programmes]))
+
+    def copy(self) -> MemoryService:
+        """Another service of the same clock, whose ledger begins as this one's is now."""
+        other = MemoryService(self._clock, ())
+        other._serve(deepcopy(self.tables))
+        other.news(())
+        return other
+
+    def _serve(self, tables: Tables) -> None:
+        self.tables = tables
         self._runner = BatchRunner(
             self.tables,
-            MemoryRepository(clock, MOVEMENTS),
+            MemoryRepository(self._clock, MOVEMENTS),
             answering(decide),
             ProtoAnswerCodec(RESPONSE_TYPES),
             _as_it_is,
-            clock,
+            self._clock,
         )
         self._entries = self._events = 0
 
