@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.points.domain.commands import ReverseCheckout
+from services.points.domain.commands import AuthorizeHold, ReverseCheckout
 from services.points.domain.movement_commands import PutTransferGroup, TransferPoints
 from services.points.domain.movement_events import PointsTransferred, TransferDirection
 from tests.unit.points.families import Family
@@ -164,4 +164,14 @@ def test_a_transfer_and_back_changes_no_total_and_lengthens_no_life(
     home.do(give(son, mother, points))
     assert life(mother) == before
     assert life(son) == []
+    home.check()
+
+
+def test_held_points_are_not_passed_on() -> None:
+    home, (mother, son) = family(10_000)
+    home.do(AuthorizeHold(mother, uuid4(), PLACE, "CNY", 60, 0, timedelta(hours=1)))
+    assert home.refusal(give(mother, son, 41)).metadata == {"available": "40"}
+    home.do(give(mother, son, 40))
+    home.now += timedelta(hours=1)
+    home.do(give(mother, son, 60))
     home.check()
