@@ -1,6 +1,7 @@
 """The `huitouke` command. Its subcommands are imported only when they run."""
 
 import sys
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from cli.local.errors import LocalServerError
 
 DEFAULT_STATE = Path(".huitouke")
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 REJECTED_ROWS = 3
 """Exit code of an import that finished without some of its rows."""
 
@@ -100,6 +102,67 @@ def books(state: State = DEFAULT_STATE) -> None:
     checks = check_books(Endpoints.load(state))
     Console().print(books_table(checks))
     _finish(all(check.holds for check in checks))
+
+
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=DATES, help="Beginning, included, by the clock of Shanghai."),
+]
+Before = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=DATES, help="End, excluded, by the clock of Shanghai."),
+]
+
+
+@app.command()
+def statement(
+    member_id: Annotated[UUID, typer.Argument(metavar="MEMBER", help="The member's id.")],
+    state: State = DEFAULT_STATE,
+    since: Since = None,
+    before: Before = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
+) -> None:
+    """Show a member's postings, principal and gift apart, with opening and closing balances."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.statement import ask_statement, statement_table, write_csv
+
+    parts = ask_statement(Endpoints.load(state), str(member_id), since, before, as_csv=csv)
+    if csv:
+        write_csv(parts)
+    else:
+        Console().print(statement_table(str(member_id), parts))
+
+
+@app.command()
+def liability(
+    state: State = DEFAULT_STATE,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=DATES, help="A past instant, by the clock of Shanghai."),
+    ] = None,
+) -> None:
+    """Show what is owed to members: by source, rule, month of earning and of expiry."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.liability import ask_liability, show_liability
+
+    show_liability(ask_liability(Endpoints.load(state), as_of), Console())
+
+
+@app.command("trial-balance")
+def trial_balance(state: State = DEFAULT_STATE, since: Since = None, before: Before = None) -> None:
+    """Show how every account moved in a period; exits with 1 when the sides don't agree."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.trial_balance import ask_trial_balance, trial_balance_table
+
+    found = ask_trial_balance(Endpoints.load(state), since, before)
+    Console().print(trial_balance_table(found))
+    _finish(found.balanced)
 
 
 @app.command("import")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic, perf_counter
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -29,7 +30,10 @@ from chassis.telemetry.logs import get_logger, log_request
 _REPLAYED: Final = ((calls.REPLAYED_KEY, "true"),)
 _CODES_BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 _log = get_logger("rpc.server")
-_in_flight: Final = metrics.RPC_IN_FLIGHT.prometheus
+_interceptors: Final[WeakSet["Interceptor"]] = WeakSet()
+metrics.RPC_IN_FLIGHT.prometheus.set_function(
+    lambda: float(sum(each.in_flight for each in _interceptors))
+)
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Body = Callable[[calls.Call], Awaitable[bytes | None]]
@@ -51,6 +55,7 @@ class Interceptor:
         self._authenticate = authenticate
         self._concurrent_calls_max = concurrent_calls_max
         self._in_flight = 0
+        _interceptors.add(self)
 
     @property
     def in_flight(self) -> int:
@@ -124,7 +129,6 @@ class Interceptor:
     async def _guard(self, rule: MethodRule, context: Context, body: Body) -> bytes | None:
         passage = _Passage(rule.method)
         self._in_flight += 1
-        _in_flight.inc()
         try:
             call = await self._admit(rule, context, passage)
             answer = await (_traced(call, body) if traces.exporting() else body(call))
@@ -151,7 +155,6 @@ class Interceptor:
             return answer
         finally:
             self._in_flight -= 1
-            _in_flight.dec()
         await _refuse(context, status, passage, replayed=replayed)
         return None
 

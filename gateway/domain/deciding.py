@@ -10,7 +10,6 @@ from chassis.kernel import Decision, Refusal
 from gateway.domain import errors
 from gateway.domain.checkouts import (
     Figures,
-    Opening,
     Record,
     Recorded,
     RefundRecord,
@@ -52,16 +51,18 @@ class Refundable:
     finished: bool
     open_refund: bool
     refunded: bool
+    """Wholly: nothing is left."""
+    done: int = 0
+    """Refunds that happened."""
 
 
 @dataclass(slots=True)
 class Batch:
     """The rows of one batch of commands, and what deciding has changed in them.
 
-    `fresh`: checkout ids this batch has inserted; `started` those of them that are to be driven to
-    their end. `records`: by key, those that were there before.
+    `fresh`: checkout ids this batch has inserted. `records`: by key, those that were there before.
     `open_checkouts` and `open_refunds`: locked rows still undecided; `decided` and
-    `settled_refunds` the others. Everything from `started` on is to be saved.
+    `settled_refunds` the others. Everything from `bumped` on is to be saved.
     """
 
     versions: dict[UUID, int] = field(default_factory=dict)
@@ -73,7 +74,6 @@ class Batch:
     refunds: dict[Key, RefundRecord] = field(default_factory=dict)
     open_refunds: set[UUID] = field(default_factory=set)
     settled_refunds: dict[UUID, RefundRecord] = field(default_factory=dict)
-    started: list[Opening] = field(default_factory=list)
     bumped: set[UUID] = field(default_factory=set)
     decisions: list[tuple[Record, Figures]] = field(default_factory=list)
     new_refunds: list[RefundRecord] = field(default_factory=list)
@@ -109,8 +109,6 @@ def decide(batch: Batch, command: Command, now: datetime) -> Decision[Answer, Ev
 def _record(batch: Batch, command: RecordCheckout) -> Recorded:
     opening = command.opening
     if opening.checkout_id in batch.fresh:
-        if command.refusal is None:
-            batch.started.append(opening)
         return Recorded(first_record(command), fresh=True)
     return Recorded(batch.records[opening.till.merchant_id, opening.request_id], fresh=False)
 
@@ -167,7 +165,7 @@ def _record_refund(batch: Batch, command: RecordRefund) -> RefundRecorded:
     known = batch.refunds.get(key)
     if known is not None:
         return RefundRecorded(known, fresh=False)
-    refusal = opening.refusal or _may_refund(batch, command)
+    refusal = _may_refund(batch, command) or opening.refusal
     if refusal is not None and refusal.passing:
         raise refusal
     state = RefundState.OPEN if refusal is None else RefundState.REFUSED
@@ -190,6 +188,8 @@ def _may_refund(batch: Batch, command: RecordRefund) -> Refusal | None:
         return errors.already_refunded()
     if checkout.state is State.OPEN or not checkout.finished or checkout.open_refund:
         return errors.in_progress()
+    if checkout.done + 1 != command.opening.ordinal:
+        return errors.in_progress()  # another came between: its amounts are no longer right
     return None
 
 
@@ -201,7 +201,12 @@ def _settle_refund(batch: Batch, command: SettlesRefund) -> Decision[Answer, Eve
     opening = command.record.opening
     events: tuple[Event, ...] = ()
     if isinstance(command, CompleteRefund):
-        record = replace(command.record, state=RefundState.DONE, answer=command.answer)
+        record = replace(
+            command.record,
+            state=RefundState.DONE,
+            answer=command.answer,
+            figures=command.figures,
+        )
         assert opening.member_id is not None, "only a known member's checkout is refunded"
         version = batch.next_version(opening.member_id)
         events = (

@@ -12,7 +12,7 @@ from huitouke.coupon.v1 import events_pb2 as coupon_events
 from huitouke.member.v1 import events_pb2 as member_events
 from huitouke.notify.v1 import events_pb2 as notify_events
 from huitouke.notify.v1 import message_pb2
-from huitouke.points.v1 import entry_pb2
+from huitouke.points.v1 import entry_pb2, movement_pb2
 from huitouke.points.v1 import events_pb2 as points_events
 
 from chassis.storage.outbox import OutboxEvent
@@ -95,6 +95,40 @@ def _coupon_issued(event: Any) -> Fact:
     )
 
 
+def _withdrawn(event: Any) -> Fact:
+    withdrawal = event.withdrawal
+    return Fact(
+        "WITHDRAWN",
+        {
+            "currency": event.currency,
+            "paid_out_minor": withdrawal.paid_out_minor,
+            "gift_deducted_minor": withdrawal.gift_deducted_minor,
+            "bonus_taken_back_minor": withdrawal.bonus_taken_back_minor,
+            **_balances(withdrawal.balances),
+        },
+    )
+
+
+def _top_up_refunded(event: Any) -> Fact:
+    return Fact(
+        "TOP_UP_REFUNDED",
+        {
+            "currency": event.currency,
+            "cash_refunded_minor": event.cash_refunded_minor,
+            "bonus_taken_back_minor": event.bonus_taken_back_minor,
+            **_balances(event.balances),
+        },
+    )
+
+
+def _transferred(event: Any) -> Fact:
+    given = event.direction == movement_pb2.TRANSFER_DIRECTION_OUT
+    return Fact(
+        "TRANSFERRED",
+        {"points_given": event.points if given else 0, **_balances(event.balances)},
+    )
+
+
 def _balances(balances: Any) -> dict[str, int]:
     return {
         "points_balance": balances.points,
@@ -109,6 +143,9 @@ _READERS: Final[Mapping[str, tuple[Callable[[], Message], Callable[[Any], Fact]]
     "huitouke.points.v1.CheckoutPosted": (points_events.CheckoutPosted, _posted),
     "huitouke.points.v1.CheckoutReversed": (points_events.CheckoutReversed, _reversed),
     "huitouke.points.v1.PointsExpiring": (points_events.PointsExpiring, _points_expiring),
+    "huitouke.points.v1.StoredValueWithdrawn": (points_events.StoredValueWithdrawn, _withdrawn),
+    "huitouke.points.v1.TopUpRefunded": (points_events.TopUpRefunded, _top_up_refunded),
+    "huitouke.points.v1.PointsTransferred": (points_events.PointsTransferred, _transferred),
     "huitouke.coupon.v1.CouponIssued": (coupon_events.CouponIssued, _coupon_issued),
 }
 

@@ -35,6 +35,18 @@ def points_expiry(
     return max(by_rule, end_of_month_after(posted_at, MINIMUM_LIFE_MONTHS, zone))
 
 
+def month_of(instant: datetime, zone: ZoneInfo) -> int:
+    """Return the calendar month of `instant` as months since the year 0."""
+    local = instant.astimezone(zone)
+    return local.year * 12 + local.month - 1
+
+
+def month_name(month: int) -> str:
+    """Return a month counted since the year 0 as YYYY-MM."""
+    year, number = divmod(month, 12)
+    return f"{year:04}-{number + 1:02}"
+
+
 @lru_cache(maxsize=4096)
 def _start_of_month(months_since_year_zero: int, zone: ZoneInfo) -> datetime:
     year, month = divmod(months_since_year_zero, 12)

@@ -68,9 +68,9 @@ def _soon(account: Account, until: datetime, zone: ZoneInfo) -> Iterator[_Soon]:
     """What expires by `until`, a last day each; the account's lots are loaded that far."""
     assert account.open_lots is not None, "a member to be warned was loaded without lots"
     ends = [
-        (lot.expires_at, lot.remaining)
+        (lot.expires_at, lot.free)
         for lot in account.open_lots
-        if lot.expires_at is not None and lot.expires_at <= until
+        if lot.free and lot.expires_at is not None and lot.expires_at <= until
     ]
     for day, lots in groupby(ends, lambda end: last_day(end[0], zone)):
         same_day = list(lots)
@@ -84,7 +84,7 @@ def _warn(
     member.version += 1
     member.last_posted_at = now
     books.warned.add(warned)
-    books.changes.warned.append(warned)
+    books.changes.warned.append(warned._replace(version=member.version))
     return PointsExpiring(
         member.member_id,
         now,

@@ -1,4 +1,4 @@
-"""Expiry for members whom nobody serves; everybody else's value expires with their next command."""
+"""What is due for members whom nobody serves; everybody else's is settled by their next command."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from services.points.domain.commands import ImportBalance
 from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.records import ImportedRow, RejectedRow
 from services.points.storage import tables
-from services.points.storage.columns import columns_of
+from services.points.storage.tables import columns_of
 
 _ROW = "reference, line, member_id, asset::text, amount, earned_at, expires_at"
 

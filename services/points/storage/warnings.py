@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,11 +13,7 @@ from chassis.storage import sets
 from services.points.domain.assets import Asset
 from services.points.domain.records import Warned
 from services.points.storage import tables
-from services.points.storage.columns import columns_of
 from services.points.storage.queries import DuePage
-
-KEPT_BEFORE = timedelta(days=31)
-"""A day that lies further back than this from one that is warned of now has passed."""
 
 # Members are looked at by what they hold next; only of those that lose it soon are lots probed.
 _UNWARNED = """
@@ -29,7 +25,7 @@ WITH page AS (
     SELECT member_id, soon AND EXISTS (
         SELECT FROM lots AS l
         WHERE l.member_id = page.member_id AND l.open AND l.asset IN ('POINTS', 'BONUS')
-          AND l.expires_at > %(now)s AND l.expires_at <= %(until)s
+          AND l.remaining > l.held AND l.expires_at > %(now)s AND l.expires_at <= %(until)s
           AND NOT EXISTS (
               SELECT FROM expiry_warnings AS w
               WHERE w.member_id = l.member_id AND w.asset = l.asset
@@ -46,11 +42,6 @@ WITH page AS (
 SELECT count(*), (array_agg(member_id ORDER BY member_id DESC))[1],
        array_agg(member_id ORDER BY member_id) FILTER (WHERE concerned)
 FROM unwarned
-"""
-
-_FORGET = """
-DELETE FROM expiry_warnings AS t USING unnest(%s::uuid[], %s::date[]) AS v(member_id, oldest)
-WHERE t.member_id = v.member_id AND t.last_day < v.oldest
 """
 
 
@@ -82,7 +73,7 @@ def unwarned_members(
 
 
 def told(connection: Connection, members: Iterable[UUID]) -> set[Warned]:
-    """Return every warning that `members` were given and that is still kept."""
+    """Return every warning that `members` were given."""
     keys = {"member_id": ("uuid", sorted(set(members)))}
     columns = ("member_id", "asset::text", "last_day", "days")
     rows = sets.select_by_keys(connection, "expiry_warnings", keys, select=columns)
@@ -90,11 +81,8 @@ def told(connection: Connection, members: Iterable[UUID]) -> set[Warned]:
 
 
 def insert_warned(connection: Connection, warned: Sequence[Warned]) -> None:
-    """Keep what was told, and forget what those members were told of days that have passed."""
-    sets.insert_columns(connection, "expiry_warnings", columns_of(tables.EXPIRY_WARNINGS, warned))
-    oldest = [each.last_day - KEPT_BEFORE for each in warned]
-    passed: sets.Columns = {
-        "member_id": ("uuid", [each.member_id for each in warned]),
-        "oldest": ("date", oldest),
-    }
-    sets.execute(connection, _FORGET, passed)
+    """Keep what was told, for ever: nothing else explains the versions of its events."""
+    values: Sequence[Sequence[object]] = list(zip(*warned, strict=True)) if warned else [()] * 5
+    types = tables.EXPIRY_WARNINGS.items()
+    columns = {name: (kind, column) for (name, kind), column in zip(types, values, strict=True)}
+    sets.insert_columns(connection, "expiry_warnings", columns)

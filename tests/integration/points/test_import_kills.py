@@ -54,7 +54,7 @@ async def operator(certificates: Path, port: int) -> AsyncIterator[Caller]:
         key=(certificates / "operator.key").read_bytes(),
     )
     channel = Channel(f"127.0.0.1:{port}", tls, server="points")
-    yield Caller(channel, PointsServiceStub(channel.grpc))
+    yield Caller(channel, [PointsServiceStub(channel.grpc)])
     await channel.close()
 
 

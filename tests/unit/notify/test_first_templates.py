@@ -15,7 +15,7 @@ from services.notify.domain.templates import Language, Template, TemplateKey
 from services.notify.storage import migrations
 
 VERSIONS = Path(migrations.__path__[0]) / "versions"
-SCRIPTS = ("0002_first_templates.py", "0003_points_expiring.py")
+SCRIPTS = ("0002_first_templates.py", "0003_points_expiring.py", "0004_payouts.py")
 TEXTS = {"currency": "CNY", "coupon_name_zh": "晚餐立减50元", "coupon_name_en": "50 off dinner"}
 SMS_PARTS_MAX = 5
 
