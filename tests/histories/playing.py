@@ -65,6 +65,8 @@ class History:
 
     def __post_init__(self) -> None:
         model = Ledger(self.clock.now(), PROGRAMMES, LIMITS)
+        for code, given in self.service.budgets_given().items():
+            model.budgets[code].given = given  # by guests of other histories
         self.stage = Stage(model, [], self.space)
         self.stage.member_ids = [self.stage.new_id() for _ in range(GUESTS)]
 
@@ -129,6 +131,8 @@ class History:
             pins = self.service.pins(member_id)
             self.audit.check_member(member_id, row, lots[member_id], pins)
         self.audit.check_houses(self._rows.values())
+        budgets = self.stage.model.budgets
+        assert self.service.budgets_given() == {code: each.given for code, each in budgets.items()}
 
     def _check_told(self, told: Told) -> None:
         """An event is the next one that the model's guest told."""

@@ -14,6 +14,7 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import Programme
 
 from tests.model.checkouts import cancel, post
+from tests.model.giving import Budget
 from tests.model.guests import Facts, Guest, Hold, Refused
 from tests.model.holds import authorize, capture, release
 from tests.model.movements import (
@@ -75,8 +76,17 @@ class Ledger:
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     withdrawals: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)
+    given: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
     hold_timeout: timedelta = timedelta(minutes=15)
     requests: dict[tuple[str, str], tuple[Message, Facts | Refused]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """The last version's number is a budget's."""
+        for programme in self.programmes:
+            for rule in programme.earning_rules:
+                if rule.budget_points:
+                    self.budgets[rule.code] = Budget(rule.budget_points)
 
     def guest(self, member_id: str) -> Guest:
         return self.guests.setdefault(member_id, Guest(member_id))

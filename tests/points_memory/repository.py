@@ -36,7 +36,7 @@ from services.points.domain.programme import Programmes
 from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
 from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
-from tests.points_memory import holds, movements
+from tests.points_memory import giving, holds, movements
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
@@ -85,8 +85,10 @@ class MemoryRepository:
         tables, now = of(connection).tables, self._clock.now()
         now = max(now, state.not_before or now)
         _load_known_ids(tables, state, commands)
-        movements.load(tables, state, commands, now)
         pins = holds.load(tables, state, commands, now)
+        giving.load_pending(tables, state, commands, now)
+        giving.load_limits(tables, state, commands)
+        movements.load(tables, state, commands, now)
         needs, until = real._needs(state, commands, now), real._horizon(commands, now)
         for hold_id in pins:
             hold = state.holds[hold_id]
@@ -106,6 +108,7 @@ class MemoryRepository:
         transaction, changes = of(connection), state.changes
         for name, write in _WRITING.items():
             write(transaction, getattr(changes, name))
+        giving.write_limits(transaction, state.limits)
         for member_id in set(changes.members()):
             member = state.members[member_id]
             check_member(member)
@@ -271,6 +274,8 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "new_holds": holds.write_new,
     "resolved_holds": holds.write_resolved,
     "movements": movements.write,
+    "new_pending": giving.write_new,
+    "touched_pending": giving.write_touched,
 }
 _NOT_WRITTEN: Final = {"lots_before"}
 
