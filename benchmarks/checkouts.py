@@ -1,6 +1,6 @@
 """Checkouts a second through the whole suite, against a bare echo; CPU by process; event lag.
 
-    python -m benchmarks.checkouts [--rounds 7] [--seconds 3] [--without notify]
+    python -m benchmarks.checkouts [--rounds 7] [--seconds 3] [--without notify] [--niceness 0]
 
 The subject: one-call checkouts of 2,000 guests by card number, each redeeming 100 points and
 earning some, no coupon, 64 in flight, over TLS through the gateway to member and points, with every
@@ -26,6 +26,7 @@ from benchmarks.listening import listening
 from benchmarks.spending import pids_of, settle, spent, table
 from chassis.messaging.topics import topic_of
 from cli.suite import Suite
+from cli.suite.layout import BACKGROUND_NICENESS
 
 TARGET, LAG_SECONDS = 0.25, 1.0
 REQUESTS_A_SECOND, ECHOES_A_SECOND = 3_000, 12_000
@@ -116,8 +117,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--guests", type=int, default=GUESTS)
     parser.add_argument("--without", action="append", default=[], help="leave a service out")
+    parser.add_argument(
+        "--niceness", type=int, default=BACKGROUND_NICENESS, help="of what nobody waits for"
+    )
     arguments = parser.parse_args()
-    with running_suite(arguments.without) as suite, Client() as client:
+    niceness = arguments.niceness
+    with (
+        running_suite(arguments.without, background_niceness=niceness) as suite,
+        Client() as client,
+    ):
         hotel = open_hotel(suite.endpoints, client, arguments.guests)
         certificates = suite.state / "certs"
         with echo_server(certificates, suite.state / "echo.log") as (address, pid):

@@ -18,7 +18,7 @@ from chassis.identifiers import new_id
 from cli.demo.stage import set_stage
 from cli.endpoints import Endpoints
 from cli.suite import Ports, Suite
-from cli.suite.layout import SERVICES
+from cli.suite.layout import BACKGROUND_NICENESS, SERVICES
 
 GUESTS = 2_000
 BANQUET_MINOR, DINNER_MINOR, REDEEMED = 450_000, 30_000, 100
@@ -26,11 +26,18 @@ _SERVICE = "/huitouke.gateway.v1.PartnerService/"
 
 
 @contextmanager
-def running_suite(without: Sequence[str] = ()) -> Iterator[Suite]:
+def running_suite(
+    without: Sequence[str] = (), *, background_niceness: int = BACKGROUND_NICENESS
+) -> Iterator[Suite]:
     """Start all of Huitouke but the services named, in a temporary folder, on free ports."""
     services = [service for service in SERVICES if service not in without]
     with tempfile.TemporaryDirectory(prefix="huitouke-benchmark-") as folder:
-        suite = Suite(Path(folder), ports=Ports.free(), services=services)
+        suite = Suite(
+            Path(folder),
+            ports=Ports.free(),
+            services=services,
+            background_niceness=background_niceness,
+        )
         suite.start()
         try:
             yield suite

@@ -28,7 +28,8 @@ import psycopg
 import uvloop
 from sqlalchemy import Connection
 
-from benchmarks.executor_postings import KEY, Ledger, Load, checkouts, server
+from benchmarks.executor_postings import KEY, Ledger, Load, checkouts
+from benchmarks.postgres import server
 from chassis.storage.engine import create_engine
 from cli.local.certificates import ensure_certificates
 from cli.local.postgres import ensure_database

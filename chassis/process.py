@@ -75,6 +75,7 @@ by a second signal; or what a role by hand answers.
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import inspect
 import os
@@ -83,6 +84,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import uvloop
@@ -182,6 +184,7 @@ def run_roles(
     configure_traces(service, settings.otlp_endpoint)
     process = Process(service, role, options=options)
     _spare_the_collector()
+    _stand_back(settings.niceness)
     try:
         arm_failpoints({**os.environ, "HUITOUKE_MODE": settings.mode})
         code = uvloop.run(_run(settings, process, roles[role]))
@@ -209,6 +212,20 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
+def _stand_back(niceness: int) -> None:
+    """Let others go first where the processor is short; before any thread that would not inherit.
+
+    Linux may weigh whole sessions against each other (autogroups): a process that has one to itself
+    would otherwise only stand back behind its own threads.
+    """
+    if not niceness:
+        return
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # not Linux, or one without autogroups
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _parse(

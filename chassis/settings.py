@@ -98,6 +98,13 @@ class ServiceSettings(BaseSettings):
         description="host:port of /metrics and /healthz; empty: 127.0.0.1 and the gRPC port + 100 "
         "(serve), + 200 (relay), + 300 (consume), + 400 (work); off: none",
     )
+    niceness: int = Field(
+        0,
+        ge=0,
+        le=19,
+        description="How far this process stands back where the processor is short; 10 suits roles "
+        "that nobody waits for (relay, consume, notify's work): late in a rush, on time otherwise",
+    )
     drain_grace_seconds: float = Field(
         10.0,
         ge=0,

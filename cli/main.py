@@ -13,6 +13,8 @@ from cli.local.errors import LocalServerError
 
 DEFAULT_STATE = Path(".huitouke")
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+REJECTED_ROWS = 3
+"""Exit code of an import that finished without some of its rows."""
 
 app = typer.Typer(
     name="huitouke",
@@ -163,6 +165,53 @@ def trial_balance(state: State = DEFAULT_STATE, since: Since = None, before: Bef
     _finish(found.balanced)
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The opening balances (CSV, also gzipped).")],
+    import_id: Annotated[
+        UUID, typer.Option(help="The import's id, chosen once for all its files and tries.")
+    ],
+    state: State = DEFAULT_STATE,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send every row, also those that are in already.")
+    ] = False,
+    time_zone: Annotated[
+        str, typer.Option(help="The zone whose days dates without an hour are.")
+    ] = "Asia/Shanghai",
+    rejected: Annotated[
+        Path | None, typer.Option(help="Where rejected rows go; beside the file if not said.")
+    ] = None,
+) -> None:
+    """Bring opening balances of another system into the running suite's ledger.
+
+    It may be interrupted and run again: nothing is brought in twice. Columns: reference, member_id,
+    asset, amount, earned_at, expires_at. Exits with 3 when rows were rejected, with 1 when it could
+    not finish.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.importing.command import import_balances
+
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(f"{time_zone} is no IANA time zone") from None
+    whole = import_balances(
+        Endpoints.load(state),
+        file,
+        import_id,
+        Console(),
+        zone=zone,
+        again=again,
+        report=rejected or file.with_name(f"{file.name}.rejected.csv"),
+    )
+    if not whole:
+        raise typer.Exit(REJECTED_ROWS)
+
+
 @events.command("tail")
 def tail(
     services: Annotated[
@@ -214,7 +263,11 @@ def main() -> None:
 
 def _is_for_people(error: Exception) -> bool:
     """Whether the text is meant for whoever sits there; the classes are loaded if at all."""
-    meant = {("cli.clients", "Refused"), ("cli.replay.bookings", "UnreadableFile")}
+    meant = {
+        ("cli.clients", "Refused"),
+        ("cli.replay.bookings", "UnreadableFile"),
+        ("cli.importing.rows", "UnreadableFile"),
+    }
     return (type(error).__module__, type(error).__qualname__) in meant
 
 

@@ -22,7 +22,7 @@ from chassis.rpc.client import Channel
 from chassis.rpc.health import Probe
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
-from chassis.storage.executor import Executor
+from chassis.storage.executor import Executor, Gathering
 from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from gateway.clients.movements import MovementClient
@@ -150,6 +150,7 @@ def open_store(settings: GatewaySettings, clock: Clock) -> Store:
         name=SERVICE,
         writers=settings.writers,
         observer=ExecutorMetrics(),
+        gathering=Gathering(),
     )
     journal = ExecutorJournal(checkouts, write_receipt, write_refund)
     reads = Reads(reading, threads=settings.database_pool_size)

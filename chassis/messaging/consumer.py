@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
@@ -35,7 +34,7 @@ _JOIN_POLL_SECONDS = 2.0
 class ConsumerSettings:
     """Bounds of the loop.
 
-    - `batch_events`: records a poll returns at most; each partition's share is one transaction.
+    - `batch_events`: records a poll returns at most; all of them are one transaction, if it can be.
     - `poll_seconds`: how long a poll waits, so how soon a stop or a resumption is seen.
     - `commit_seconds`: how long committing offsets may block; a failed commit is made good by the
       next, and what comes twice meanwhile is a duplicate.
@@ -150,12 +149,12 @@ class _Membership:
         if still_joining(self._kafka):
             seconds = max(seconds, _JOIN_POLL_SECONDS)
         polled = self._kafka.poll(timeout_ms=int(seconds * 1000))
-        for partition, records in polled.items():
-            self._deliver(partition, records)
+        for partition, delivered in self._delivery.deliver_all(polled).items():
+            self._note(partition, delivered)
         self._commit()
 
-    def _deliver(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        delivered = self._delivery.deliver(records)
+    def _note(self, partition: TopicPartition, delivered: Delivered) -> None:
+        """Keep how far a partition came, and pause it if it was stopped."""
         self._uncommitted[partition] = OffsetAndMetadata(
             delivered.next_offset, "", _LEADER_EPOCH_UNKNOWN
         )

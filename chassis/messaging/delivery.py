@@ -1,14 +1,15 @@
-"""Delivery: a partition's records through the inbox to the handlers, one transaction if it can."""
+"""Delivery: records through the inbox to the handlers, one transaction a poll if it can be."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import psycopg
 import structlog
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 from sqlalchemy import Engine
@@ -73,6 +74,25 @@ class Delivery:
         self._dead_letters = dead_letters
         self._observer = observer
 
+    def deliver_all(
+        self, polled: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    ) -> dict[TopicPartition, Delivered]:
+        """Apply what a poll brought, each partition up to its first outage.
+
+        A transaction costs as much as some dozens of events in it, so all that can be read goes in
+        one; if that fails, partition by partition.
+        """
+        letters = [_read(record) for records in polled.values() for record in records]
+        if len(polled) > 1 and all(letter.event is not None for letter in letters):
+            try:
+                self._apply(letters)
+            except Exception as error:  # noqa: BLE001 - each partition shows it again
+                reason = type(error).__name__
+                _log.info("delivery.by_partition", events=len(letters), reason=reason)
+            else:
+                return {at: Delivered(records[-1].offset + 1) for at, records in polled.items()}
+        return {at: self.deliver(records) for at, records in polled.items()}
+
     def deliver(self, records: Sequence[ConsumerRecord]) -> Delivered:
         """Apply consecutive records of one partition, at least one, up to the first outage.
 
@@ -125,15 +145,18 @@ class Delivery:
 
     def _apply(self, letters: Sequence[_Letter], *, handled: bool = True) -> None:
         """Count the events and run their handlers, all or nothing; `handled=False` only counts."""
-        events = [letter.event for letter in letters if letter.event is not None]
+        read = [(each.record.topic, each.event) for each in letters if each.event is not None]
+        events = [event for _, event in read]
         with self._engine.begin() as connection:
             versions = lock_versions(connection, events)
-            verdicts = [(event, versions.take(event)) for event in events]
+            verdicts = [(topic, event, versions.take(event)) for topic, event in read]
             save_versions(connection, versions)
-            due = [event for event, verdict in verdicts if verdict is Verdict.NEXT]
+            due = [event for _, event, verdict in verdicts if verdict is Verdict.NEXT]
             if handled:
                 run_handlers(connection, self._handlers, due)
-        self._report(letters[0].record.topic, verdicts, handled=handled)
+        for topic in dict.fromkeys(topic for topic, _ in read):
+            own = [(event, verdict) for at, event, verdict in verdicts if at == topic]
+            self._report(topic, own, handled=handled)
 
     def _report(
         self, topic: str, verdicts: Sequence[tuple[Received, Verdict]], *, handled: bool

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic, perf_counter
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -29,7 +30,10 @@ from chassis.telemetry.logs import get_logger, log_request
 _REPLAYED: Final = ((calls.REPLAYED_KEY, "true"),)
 _CODES_BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 _log = get_logger("rpc.server")
-_in_flight: Final = metrics.RPC_IN_FLIGHT.prometheus
+_interceptors: Final[WeakSet["Interceptor"]] = WeakSet()
+metrics.RPC_IN_FLIGHT.prometheus.set_function(
+    lambda: float(sum(each.in_flight for each in _interceptors))
+)
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Body = Callable[[calls.Call], Awaitable[bytes | None]]
@@ -51,6 +55,7 @@ class Interceptor:
         self._authenticate = authenticate
         self._concurrent_calls_max = concurrent_calls_max
         self._in_flight = 0
+        _interceptors.add(self)
 
     @property
     def in_flight(self) -> int:
@@ -106,6 +111,11 @@ class Interceptor:
 
         async def serve(raws: AsyncIterator[bytes], context: Context) -> bytes | None:
             async def requests() -> AsyncIterator[Message]:
+                """What is sent, each message checked.
+
+                A caller that breaks off may look like one that has ended, since grpc shows the end
+                before its reason: a handler takes what came, and no end for a promise.
+                """
                 async for raw in raws:
                     yield _parse(rule, parse, raw)
 
@@ -119,7 +129,6 @@ class Interceptor:
     async def _guard(self, rule: MethodRule, context: Context, body: Body) -> bytes | None:
         passage = _Passage(rule.method)
         self._in_flight += 1
-        _in_flight.inc()
         try:
             call = await self._admit(rule, context, passage)
             answer = await (_traced(call, body) if traces.exporting() else body(call))
@@ -146,7 +155,6 @@ class Interceptor:
             return answer
         finally:
             self._in_flight -= 1
-            _in_flight.dec()
         await _refuse(context, status, passage, replayed=replayed)
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -67,13 +68,23 @@ class BatchRunner(Generic[C, S, A, E]):
         nothing was saved, unless the error came from the commit itself.
         """
         with self.transactions.begin() as transaction:
-            effects = self._run_in(transaction, batch)
+            effects, save = self._run_in(transaction, batch)
+            if not getattr(self.repository, "saves_blindly", False):
+                save()
+                save = _nothing
             transaction.commit(
-                effects.events, effects.traceparents, effects.to_remember(batch), effects.now
+                save,
+                effects.events,
+                effects.traceparents,
+                effects.to_remember(batch),
+                effects.now,
             )
         return [self._outcome(batch, index, effects) for index in range(len(batch))]
 
-    def _run_in(self, transaction: Transaction, batch: Sequence[Submission[C]]) -> _Effects[A]:
+    def _run_in(
+        self, transaction: Transaction, batch: Sequence[Submission[C]]
+    ) -> tuple[_Effects[A], Callable[[], None]]:
+        """Lock, read and decide; returns what that came to, and what saves the state."""
         connection = transaction.connection
         first_of = _first_of_each_request(batch)
         firsts = list(first_of.values())
@@ -88,9 +99,10 @@ class BatchRunner(Generic[C, S, A, E]):
                 effects.outcomes[index] = outcome
             else:
                 fresh.append(index)
-        if fresh:
-            self._decide_all(connection, state, batch, fresh, effects)
-        return effects
+        if not fresh:
+            return effects, _nothing
+        self._decide_all(connection, state, batch, fresh, effects)
+        return effects, partial(self.repository.save, connection, state)
 
     def _now(self, state: S) -> datetime:
         """Take the time after the locks, never before a locked member's last posting."""
@@ -109,7 +121,6 @@ class BatchRunner(Generic[C, S, A, E]):
         self.repository.load(connection, state, [batch[index].command for index in fresh])
         for index in fresh:
             self._blaming(index, self._decide_one, state, batch[index], index, effects)
-        self.repository.save(connection, state)
 
     def _decide_one(
         self, state: S, submission: Submission[C], index: int, effects: _Effects[A]
@@ -174,6 +185,10 @@ class BatchRunner(Generic[C, S, A, E]):
             return step(*args)
         except Exception as error:
             raise BlamedError(index, error) from error
+
+
+def _nothing() -> None:
+    """Save nothing."""
 
 
 def _first_of_each_request(batch: Sequence[Submission[C]]) -> dict[requests.Key, int]:

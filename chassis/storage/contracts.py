@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -21,7 +22,9 @@ class Repository(Protocol[C_contra, S]):
 
     Each method runs inside the batch's transaction and may be run again from `lock` on after a
     failure. When the state has an attribute `not_before: datetime | None` after `lock`, the
-    batch's `now` is never earlier (the members' last posting).
+    batch's `now` is never earlier (the members' last posting). A repository whose `save` reads no
+    answer and handles no error may say so by an attribute `saves_blindly = True`: its statements
+    then travel with the transaction's last ones, in one round trip.
     """
 
     def lock(self, connection: Connection, commands: Sequence[C_contra]) -> S:
@@ -64,6 +67,26 @@ class Submission(Generic[C]):
     fingerprint: Fingerprint | None
     deadline_monotonic: float | None = None
     traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How long a writer waits for company under load, and then only.
+
+    A transaction costs as much as a few dozen commands in it. So after a batch of `crowd` commands
+    or more that was done less than `patience_seconds` ago, the next one waits for `enough`
+    commands, `linger_seconds` at most: for commands that come one by one, each from a caller of
+    its own. At low load nobody ever waits.
+    """
+
+    crowd: int = 4
+    enough: int = 48
+    linger_seconds: float = 0.008
+    patience_seconds: float = 0.1
+
+    def worth_it(self, last: int, done_at: float) -> bool:
+        """Whether to wait after a batch of `last` commands done at this `time.monotonic`."""
+        return last >= self.crowd and time.monotonic() - done_at < self.patience_seconds
 
 
 @dataclass(frozen=True, slots=True)

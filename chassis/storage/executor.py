@@ -21,6 +21,7 @@ from chassis.storage.contracts import (
     AnswerCodec,
     Executed,
     ExecutorObserver,
+    Gathering,
     Repository,
     SilentObserver,
     Submission,
@@ -43,6 +44,7 @@ __all__ = [
     "Executed",
     "Executor",
     "ExecutorObserver",
+    "Gathering",
     "ProtoAnswerCodec",
     "Repository",
     "RetryPolicy",
@@ -82,6 +84,7 @@ class Executor(Generic[C, S, A, E]):
         writers: int = 1,
         observer: ExecutorObserver | None = None,
         retry: RetryPolicy | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
         self._name = name
         self._observer = observer or SilentObserver()
@@ -103,6 +106,7 @@ class Executor(Generic[C, S, A, E]):
             threading.Thread(target=self._write, name=f"{name}-writer-{number}", daemon=True)
             for number in range(writers)
         ]
+        self._gathering = gathering
         self._seconds_per_command = 0.001
 
     def start(self) -> None:
@@ -112,7 +116,7 @@ class Executor(Generic[C, S, A, E]):
 
     def stop(self) -> None:
         """Refuse new commands, finish what is queued, end the threads. Blocks; may be repeated."""
-        self._queue.close(takers=len(self._threads))
+        self._queue.close()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -184,12 +188,16 @@ class Executor(Generic[C, S, A, E]):
 
     def _write(self) -> None:
         """Be one writer until the queue is closed and empty."""
-        ended = False
+        ended, last, done_at = False, 0, 0.0
         while not ended:
-            batch, ended = self._queue.take()
+            enough, linger = 1, 0.0
+            if self._gathering is not None and self._gathering.worth_it(last, done_at):
+                enough, linger = self._gathering.enough, self._gathering.linger_seconds
+            batch, ended = self._queue.take(enough, linger)
             if batch:
                 self._observer.queue_depth(self._name, len(batch) + self._queue.depth())
                 self._process(batch)
+                last, done_at = len(batch), time.monotonic()
 
     def _process(self, batch: list[Waiting[C, A]]) -> None:
         began = time.monotonic()

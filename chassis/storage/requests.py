@@ -188,8 +188,13 @@ def _wire_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each top-level field of a serialized message as (number, bytes after its tag)."""
     position, end = 0, len(data)
     while position < end:
-        tag, start = _varint(data, position)
-        position = _end_of_value(data, start, tag & 7)
+        tag, start = data[position], position + 1
+        if tag & 0x80:
+            tag, start = _varint(data, position)
+        if tag & 7 == 2 and start < end and data[start] < 0x80:  # a short text, as most fields are
+            position = start + 1 + data[start]
+        else:
+            position = _end_of_value(data, start, tag & 7)
         yield tag >> 3, data[start:position]
 
 

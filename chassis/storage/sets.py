@@ -2,8 +2,8 @@
 
 SQLAlchemy Core spends more on compiling a 256-row statement than PostgreSQL on running it; these
 functions use the psycopg connection under the same SQLAlchemy connection and transaction, with
-prepared statements. A set is a mapping of column name to `(PostgreSQL type, values)`, all values
-lists of one length:
+prepared statements (`round_trips`). A set is a mapping of column name to `(PostgreSQL type,
+values)`, all values lists of one length:
 
     {"member_id": ("uuid", ids), "balance": ("bigint", balances), "note": ("text", notes)}
 
@@ -23,14 +23,20 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import Connection
 
+from chassis.storage import round_trips
+
 Columns = Mapping[str, tuple[str, Sequence[object]]]
-Row = tuple[Any, ...]
+Row = round_trips.Row
 Rows = Callable[[], list[Row]]
 """Gives a statement's rows; inside `pipelined` it waits for them, after it they are there."""
 
 
 def driver(connection: Connection) -> psycopg.Connection[Row]:
-    """Return the psycopg connection under `connection`, in the same transaction."""
+    """Return the psycopg connection under `connection`, in the same transaction.
+
+    Inside `pipelined` it first waits for what was sent.
+    """
+    round_trips.settle(connection)
     return cast("psycopg.Connection[Row]", connection.connection.driver_connection)
 
 
@@ -58,12 +64,17 @@ def insert_later(
     *,
     on_conflict: str = "",
     returning: Sequence[str],
+    also: str = "",
 ) -> Rows:
-    """Do the same for a `pipelined` block: its rows are asked for at the block's end."""
+    """Do the same for a `pipelined` block: its rows are asked for at the block's end.
+
+    `also` is a statement on the inserted rows, named `added` with the columns of `returning`:
+    `"INSERT INTO queue (id) SELECT id FROM added"`. It costs less than one of its own.
+    """
     if not _length(columns):
         return _no_rows
-    sql = _insert_sql(table, _shape(columns), on_conflict, tuple(returning))
-    return _run(connection, sql, columns).fetchall
+    sql = _insert_sql(table, _shape(columns), on_conflict, tuple(returning), also)
+    return _run(connection, sql, columns).rows
 
 
 def update_from_columns(
@@ -77,14 +88,14 @@ def update_from_columns(
     if not _length({**keys, **values}):
         return 0
     sql = _update_sql(table, _shape(keys), _shape(values))
-    return _run(connection, sql, {**keys, **values}).rowcount
+    return _run(connection, sql, {**keys, **values}).row_count()
 
 
 def delete_by_keys(connection: Connection, table: str, keys: Columns) -> int:
     """Delete the rows that `keys` name; returns how many there were (-1 inside `pipelined`)."""
     if not _length(keys):
         return 0
-    return _run(connection, _delete_sql(table, _shape(keys)), keys).rowcount
+    return _run(connection, _delete_sql(table, _shape(keys)), keys).row_count()
 
 
 def select_by_keys(
@@ -126,31 +137,36 @@ def select_later(
     if not _length(keys):
         return _no_rows
     sql = _select_sql(table, _shape(keys), tuple(select), where, order_by, lock)
-    return _run(connection, sql, keys).fetchall
+    return _run(connection, sql, keys).rows
 
 
 def execute(connection: Connection, sql: str, columns: Columns) -> list[Row]:
     """Run `sql`, whose `%s` take the arrays of `columns` in order, and return its rows.
 
     For what the functions above cannot say: write `unnest(%s::uuid[], %s::bigint[])` yourself.
-    Inside `pipelined` it returns no rows.
+    Inside `pipelined` it returns no rows and waits for none.
     """
     if not _length(columns):
         return []
-    cursor = _run(connection, sql, columns)
-    return cursor.fetchall() if cursor.description is not None else []
+    answer = _run(connection, sql, columns)
+    return [] if answer.row_count() < 0 else answer.rows()
+
+
+def commit(connection: Connection) -> round_trips.Answer:
+    """Commit the transaction; as the last statement of `pipelined` it needs no trip of its own."""
+    return round_trips.commit(connection)
 
 
 @contextmanager
 def pipelined(connection: Connection) -> Iterator[None]:
     """Send the statements of the block without waiting for each; errors come at its end.
 
-    PostgreSQL works on one while Python writes the next, which is worth a fifth of a batch's
-    time, and each round trip saved is one less fight for the interpreter with the event loop. For
-    inserts, updates, deletes and the `..._later` functions above; SQLAlchemy Core's own results are
-    unusable inside.
+    PostgreSQL works on one while Python writes the next, and each round trip saved is one less
+    fight for the interpreter with the event loop. For inserts, updates, deletes and the
+    `..._later` functions above. `driver` inside waits for what was sent; SQLAlchemy Core does not,
+    and must not be used.
     """
-    with driver(connection).pipeline():
+    with round_trips.together(connection):
         yield
 
 
@@ -172,9 +188,9 @@ def _length(columns: Columns) -> int:
     return lengths.pop()
 
 
-def _run(connection: Connection, sql: str, columns: Columns) -> psycopg.Cursor[Row]:
+def _run(connection: Connection, sql: str, columns: Columns) -> round_trips.Answer:
     arrays = [array_literal(kind, values) for kind, values in columns.values()]
-    return driver(connection).execute(sql, arrays, prepare=True, binary=True)
+    return round_trips.ask(connection, sql, arrays)
 
 
 def _unnest(shape: Shape) -> str:
@@ -190,14 +206,17 @@ def _matches(shape: Shape) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _insert_sql(table: str, shape: Shape, on_conflict: str, returning: tuple[str, ...]) -> str:
+def _insert_sql(
+    table: str, shape: Shape, on_conflict: str, returning: tuple[str, ...], also: str
+) -> str:
     conflict = f" ON CONFLICT {on_conflict}" if on_conflict else ""
     back = f" RETURNING {', '.join(returning)}" if returning else ""
-    return (
+    insert = (
         f"INSERT INTO {table} ({_names(shape)}) SELECT {_names(shape, 'v.')} "
         f"FROM {_unnest(shape)} WITH ORDINALITY AS v({_names(shape)}, position_) "
         f"ORDER BY v.position_{conflict}{back}"
     )
+    return f"WITH added AS ({insert}), also AS ({also}) TABLE added" if also else insert
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,12 +30,13 @@ class Transaction(Protocol):
 
     def commit(
         self,
+        save: Callable[[], None],
         events: Sequence[OutboxEvent],
         traceparents: Sequence[str],
         outcomes: Sequence[requests.ToRemember],
         now: datetime,
     ) -> None:
-        """Publish `events`, remember `outcomes` and commit, all or nothing."""
+        """Call `save`, publish `events`, remember `outcomes` and commit, all or nothing."""
         ...
 
 
@@ -76,17 +77,19 @@ class _PostgresTransaction:
 
     def commit(
         self,
+        save: Callable[[], None],
         events: Sequence[OutboxEvent],
         traceparents: Sequence[str],
         outcomes: Sequence[requests.ToRemember],
         now: datetime,
     ) -> None:
         with sets.pipelined(self.connection):  # the last statements and COMMIT in one round trip
+            save()
             outbox.append(self.connection, events, traceparents)
             requests.remember(self.connection, outcomes, now)
             failpoint(f"{self.name}.executor.before_commit")
-            end = sets.driver(self.connection).execute("COMMIT")
-        assert end.statusmessage == "COMMIT", "a repository hid a failed statement"
+            end = sets.commit(self.connection)
+        assert end.tag == "COMMIT", "a repository hid a failed statement"
         transaction = self.connection.get_transaction()
         assert transaction is not None, "the batch's transaction is open"
         transaction.commit()  # tells SQLAlchemy; sends nothing more

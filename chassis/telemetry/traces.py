@@ -7,7 +7,7 @@ an OTLP endpoint makes no spans, but every call, event and outbox row still carr
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import urandom
+from random import Random
 from typing import Final
 
 from opentelemetry import trace
@@ -19,13 +19,17 @@ from opentelemetry.util.types import AttributeValue
 
 _FORMAT: Final = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _SAMPLED: Final = "01"
+_ids: Final = Random()  # noqa: S311 - see new_traceparent
 _provider: TracerProvider | None = None
 
 
 def new_traceparent() -> str:
-    """A traceparent that starts a new trace."""
-    identifiers = urandom(24).hex()
-    return f"00-{identifiers[:32]}-{identifiers[32:]}-{_SAMPLED}"
+    """A traceparent that starts a new trace.
+
+    Its ids must differ, not be unguessable: a system call each would let go of the interpreter.
+    """
+    trace_id, span_id = _ids.getrandbits(128) or 1, _ids.getrandbits(64) or 1
+    return f"00-{trace_id:032x}-{span_id:016x}-{_SAMPLED}"
 
 
 def is_traceparent(text: str) -> bool:
@@ -36,7 +40,7 @@ def is_traceparent(text: str) -> bool:
 
 def traceparent_or_new(text: str) -> str:
     """`text` where it is a traceparent, else a new one: a malformed header never fails a call."""
-    return text if is_traceparent(text) else new_traceparent()
+    return text if text and is_traceparent(text) else new_traceparent()
 
 
 def configure_traces(service: str, otlp_endpoint: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from cli.local.environment import bare_environment
 from cli.local.ports import LOOPBACK
 from cli.suite.keys import DevelopmentKeys
-from cli.suite.layout import Ports
+from cli.suite.layout import BACKGROUND, Ports
 from cli.suite.secrets import secrets_of
 
 
@@ -37,6 +37,7 @@ class Configuration:
     certificates: Path
     keys: DevelopmentKeys
     log_level: str = "info"
+    background_niceness: int = 0
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def database(self, service: str) -> str:
@@ -60,6 +61,8 @@ class Configuration:
             "METRICS_LISTEN": f"{LOOPBACK}:{self.ports.metrics.get(process, 0)}",
             **self._own(service),
         }
+        if process in BACKGROUND:
+            own["NICENESS"] = str(self.background_niceness)
         prefixed = {f"HUITOUKE_{service.upper()}_{name}": value for name, value in own.items()}
         return bare_environment(**self._shared(), **prefixed) | {
             **({"HUITOUKE_FAILPOINTS": failpoints} if failpoints else {}),

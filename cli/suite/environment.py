@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.suite.layout import Ports
+from cli.suite.layout import BACKGROUND_NICENESS, Ports
 from cli.suite.suite import Suite
 
 
@@ -24,6 +24,7 @@ def suite_from_environment(state: Path, port_base: int, console: Console, *, ech
         smtp=os.environ.get("SMTP", ""),
         topic_prefix=os.environ.get("HUITOUKE_TOPIC_PREFIX", ""),
         database_prefix=os.environ.get("HUITOUKE_DATABASE_PREFIX", "huitouke_"),
+        background_niceness=BACKGROUND_NICENESS,
         say=lambda line: console.print(line, highlight=False),
         echo=_print_line if echo else None,
     )

@@ -17,6 +17,15 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 PROCESSES: tuple[str, ...] = tuple(
     f"{service}.{role}" for service, roles in SERVICES.items() for role in roles
 )
+BACKGROUND_NICENESS = 10
+BACKGROUND: frozenset[str] = frozenset(
+    {
+        "notify.consume",
+        "notify.work",
+        *(process for process in PROCESSES if process.endswith(".relay")),
+    }
+)
+"""Processes that nobody waits for: in a rush messages and events may be late, tills may not."""
 DEFAULT_BASE = 9440
 _GRPC = ("gateway", "member", "points", "coupon", "notify")
 _METRICS_OFFSETS = {"serve": 100, "relay": 200, "consume": 300, "work": 400}

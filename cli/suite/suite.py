@@ -44,6 +44,7 @@ class Suite:
     the suite makes its own there), `kafka_bootstrap`, `smsc` (smpp://user:password@host:port),
     `smtp` (smtp://host:port). `topic_prefix` and `database_prefix` keep suites apart that share
     servers. `services` leaves others out; `environment` is added to every process's.
+    `background_niceness` is how far the processes stand back that nobody waits for.
 
     Start, restart and revive it from the thread that will live longest: the kernel ends the
     processes when that thread ends.
@@ -63,6 +64,7 @@ class Suite:
         services: Sequence[str] = tuple(SERVICES),
         environment: Mapping[str, str] | None = None,
         log_level: str = "info",
+        background_niceness: int = 0,
         say: Say = silent,
         echo: Callable[[str], None] | None = None,
     ) -> None:
@@ -90,6 +92,7 @@ class Suite:
         self._certificates = certificates
         self._environment = dict(environment or {})
         self._log_level = log_level
+        self._background_niceness = background_niceness
         self.configuration: Configuration
         self.armed: set[str] = set()
         """Names of the processes that were last started with failpoints."""
@@ -199,6 +202,7 @@ class Suite:
             self._certificates,
             DevelopmentKeys(self.state / "development.key"),
             self._log_level,
+            self._background_niceness,
             self._environment,
         )
         for server in self.servers:

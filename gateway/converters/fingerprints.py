@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from google.protobuf.message import Message
 
@@ -21,7 +20,7 @@ def nested_fingerprint(
     own_key = hashlib.blake2b(request_id.encode(), key=key, digest_size=32).digest()
     plain = fingerprint(message, own_key)
     name = plain.field_name
-    return replace(plain, field_name=lambda number: f"{within}.{name(number)}")
+    return Fingerprint(plain.method, plain.field_macs, lambda number: f"{within}.{name(number)}")
 
 
 def differing_field(remembered: bytes, asked: Fingerprint) -> str | None:

@@ -15,9 +15,13 @@ from huitouke.points.v1 import points_service_pb2, purchase_pb2
 from huitouke.type.v1 import place_pb2
 
 from gateway.converters.instants import to_timestamp
+from gateway.converters.wire import Parts
 from gateway.domain.bills import net_amounts
 from gateway.domain.checkouts import Opening, Plan, Till
 from gateway.domain.principals import Principal
+
+_POST = Parts(points_service_pb2.PostRequest.DESCRIPTOR)
+_CANCEL_POST = Parts(points_service_pb2.CancelPostRequest.DESCRIPTOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +166,23 @@ def to_draft(bill: Bill) -> checkout_pb2.Receipt:
 
 
 def _plan(bill: Bill, checkout_id: str) -> Plan:
+    """Put together every participant's request; what each checkout needs, from its wire parts."""
     member_id = bill.member.member_id
-    post = points_service_pb2.PostRequest(
-        request_id=f"post/{checkout_id}",
-        checkout_id=checkout_id,
-        purchase=to_ledger_purchase(bill),
+    in_bytes = checkout_id.encode()
+    post = (
+        _POST.part("request_id", b"post/" + in_bytes)
+        + _POST.part("checkout_id", in_bytes)
+        + _POST.part("purchase", to_ledger_purchase(bill).SerializeToString())
     )
-    cancel_post = points_service_pb2.CancelPostRequest(
-        request_id=f"cancel-post/{checkout_id}", member_id=member_id, checkout_id=checkout_id
+    cancel_post = (
+        _CANCEL_POST.part("request_id", b"cancel-post/" + in_bytes)
+        + _CANCEL_POST.part("member_id", member_id.encode())
+        + _CANCEL_POST.part("checkout_id", in_bytes)
     )
     reserve, redeem, cancel_reservation = _coupon_requests(bill, member_id, checkout_id)
     return Plan(
-        post=post.SerializeToString(),
-        cancel_post=cancel_post.SerializeToString(),
+        post=post,
+        cancel_post=cancel_post,
         reserve=reserve,
         redeem=redeem,
         cancel_reservation=cancel_reservation,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
 LENGTH_DELIMITED = 2
+_LENGTHY = frozenset(
+    {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
+)
 
 
 class Embedded:
@@ -23,3 +28,15 @@ class Embedded:
             length >>= 7
         encoded.append(length)
         return bytes(encoded) + content
+
+
+class Parts:
+    """The fields of one message by name; the parts of a message, one after the other, are it."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        lengthy = (each for each in descriptor.fields if each.type in _LENGTHY)
+        self._fields = {each.name: Embedded(each.number) for each in lengthy}
+
+    def part(self, name: str, content: bytes) -> bytes:
+        """Return the field `name` with its serialized content."""
+        return self._fields[name].part(content)

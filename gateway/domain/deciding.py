@@ -10,7 +10,6 @@ from chassis.kernel import Decision, Refusal
 from gateway.domain import errors
 from gateway.domain.checkouts import (
     Figures,
-    Opening,
     Record,
     Recorded,
     RefundRecord,
@@ -61,10 +60,9 @@ class Refundable:
 class Batch:
     """The rows of one batch of commands, and what deciding has changed in them.
 
-    `fresh`: checkout ids this batch has inserted; `started` those of them that are to be driven to
-    their end. `records`: by key, those that were there before.
+    `fresh`: checkout ids this batch has inserted. `records`: by key, those that were there before.
     `open_checkouts` and `open_refunds`: locked rows still undecided; `decided` and
-    `settled_refunds` the others. Everything from `started` on is to be saved.
+    `settled_refunds` the others. Everything from `bumped` on is to be saved.
     """
 
     versions: dict[UUID, int] = field(default_factory=dict)
@@ -76,7 +74,6 @@ class Batch:
     refunds: dict[Key, RefundRecord] = field(default_factory=dict)
     open_refunds: set[UUID] = field(default_factory=set)
     settled_refunds: dict[UUID, RefundRecord] = field(default_factory=dict)
-    started: list[Opening] = field(default_factory=list)
     bumped: set[UUID] = field(default_factory=set)
     decisions: list[tuple[Record, Figures]] = field(default_factory=list)
     new_refunds: list[RefundRecord] = field(default_factory=list)
@@ -112,8 +109,6 @@ def decide(batch: Batch, command: Command, now: datetime) -> Decision[Answer, Ev
 def _record(batch: Batch, command: RecordCheckout) -> Recorded:
     opening = command.opening
     if opening.checkout_id in batch.fresh:
-        if command.refusal is None:
-            batch.started.append(opening)
         return Recorded(first_record(command), fresh=True)
     return Recorded(batch.records[opening.till.merchant_id, opening.request_id], fresh=False)
 

@@ -6,11 +6,12 @@ that two replicas with the same request ids wait for each other in one order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from operator import attrgetter
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Connection
 
 from chassis.storage import sets
@@ -30,6 +31,9 @@ from gateway.storage import records, refunds
 _AS_NUMBER = attrgetter("int")
 """Orders UUIDs as PostgreSQL does, without a call into Python for each comparison."""
 
+MEMBERS_KNOWN_MAX = 100_000
+"""Members whose row is known to be there; of 16 bytes each, they take some megabytes."""
+
 
 class CheckoutRepository:
     """`chassis.storage.executor.Repository` of checkouts and refunds.
@@ -37,17 +41,22 @@ class CheckoutRepository:
     `grace` is how long after its first record recovery leaves a checkout to whoever opened it.
     """
 
+    saves_blindly = True
+
     def __init__(self, grace: timedelta) -> None:
         self._grace = grace
+        self._members: set[UUID] = set()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Batch:
         batch = Batch()
+        ids = _told_of(commands)
         with sets.pipelined(connection):
-            members = _lock_members(connection, commands)
+            members = self._lock_members(connection, ids)
             checkouts = _lock_checkouts(connection, commands)
             refunds.lock(connection, batch, commands)
-            fresh = _insert_first_records(connection, commands)
+            fresh = self._insert_first_records(connection, commands)
         batch.versions = dict(members())
+        self._note_members(ids, batch.versions)
         _note_locked(batch, checkouts(), commands)
         batch.fresh = {row[0] for row in fresh()}
         return batch
@@ -71,54 +80,55 @@ class CheckoutRepository:
         refunds.insert(connection, state.new_refunds, self._grace)
         done = sorted(set(state.finished), key=_AS_NUMBER)
         with sets.pipelined(connection):
-            self._insert_unfinished(connection, state)
             _save_members(connection, state)
             records.save_decisions(connection, state.decisions)
             refunds.save_settlements(connection, state.refund_settlements)
             sets.delete_by_keys(connection, "unfinished", {"record_id": ("uuid", done)})
 
-    def _insert_unfinished(self, connection: Connection, state: Batch) -> None:
-        started = state.started
+    def _insert_first_records(
+        self, connection: Connection, commands: Sequence[Command]
+    ) -> sets.Rows:
+        """Insert what is to be recorded; gives the ids of what was not there before."""
+        new = [c for c in commands if isinstance(c, RecordCheckout)]
+        new.sort(key=lambda c: (c.opening.till.merchant_id.int, c.opening.request_id))
+        return records.insert(connection, [first_record(c) for c in new], self._grace)
+
+    def _lock_members(self, connection: Connection, ids: Sequence[UUID]) -> sets.Rows:
+        """Lock the members of whom an event may be told; each event counts their version."""
+        new = [member_id for member_id in ids if member_id not in self._members]
         sets.insert_columns(
             connection,
-            "unfinished",
-            {
-                "record_id": ("uuid", [opening.checkout_id for opening in started]),
-                "refund": ("boolean", [False] * len(started)),
-                "due_at": ("timestamptz", [o.opened_at + self._grace for o in started]),
-            },
+            "members",
+            {"member_id": ("uuid", new), "version": ("bigint", [0] * len(new))},
+            on_conflict="DO NOTHING",
+        )
+        return sets.select_later(
+            connection,
+            "members",
+            {"member_id": ("uuid", ids)},
+            select=("member_id", "version"),
+            lock=True,
         )
 
+    def _note_members(self, ids: Sequence[UUID], versions: Mapping[UUID, int]) -> None:
+        """Remember whose row is there: rows of members stay, so that next time none is inserted."""
+        if len(versions) != len(ids):
+            self._members.clear()
+            raise psycopg.errors.SerializationFailure("a member's row has gone: insert it again")
+        if len(self._members) > MEMBERS_KNOWN_MAX:
+            self._members.clear()
+        self._members.update(ids)
 
-def _insert_first_records(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
-    """Insert what is to be recorded; gives the ids of what was not there before."""
-    new = [c for c in commands if isinstance(c, RecordCheckout)]
-    new.sort(key=lambda c: (c.opening.till.merchant_id.int, c.opening.request_id))
-    return records.insert(connection, [first_record(c) for c in new])
 
-
-def _lock_members(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
-    """Lock the members of whom an event may be told; each event counts their version."""
+def _told_of(commands: Sequence[Command]) -> list[UUID]:
+    """Return in their order the members of whom an event may be told."""
     members = set()
     for command in commands:
         if isinstance(command, CommitCheckout | CancelCheckout | CompleteRefund | RefuseRefund):
             member_id = command.record.opening.member_id
             if member_id is not None:
                 members.add(member_id)
-    ids = sorted(members, key=_AS_NUMBER)
-    sets.insert_columns(
-        connection,
-        "members",
-        {"member_id": ("uuid", ids), "version": ("bigint", [0] * len(ids))},
-        on_conflict="DO NOTHING",
-    )
-    return sets.select_later(
-        connection,
-        "members",
-        {"member_id": ("uuid", ids)},
-        select=("member_id", "version"),
-        lock=True,
-    )
+    return sorted(members, key=_AS_NUMBER)
 
 
 def _lock_checkouts(connection: Connection, commands: Sequence[Command]) -> sets.Rows:

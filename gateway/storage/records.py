@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from google.rpc.status_pb2 import Status
@@ -25,8 +26,11 @@ _FINISHED = "NOT EXISTS (SELECT FROM unfinished u WHERE u.record_id = t.checkout
 _SELECT = f"SELECT {', '.join('t.' + name for name in COLUMNS)}, {_FINISHED} AS finished"
 
 
-def insert(connection: Connection, new: Sequence[Record]) -> sets.Rows:
-    """Insert first records in their order; gives the ids of those that were not there before."""
+def insert(connection: Connection, new: Sequence[Record], grace: timedelta) -> sets.Rows:
+    """Insert first records in their order; gives the ids of those that were not there before.
+
+    Those that are open are unfinished, and recovery's when `grace` has passed.
+    """
     openings = [record.opening for record in new]
     tills = [opening.till for opening in openings]
     plans = [opening.plan for opening in openings]
@@ -60,7 +64,10 @@ def insert(connection: Connection, new: Sequence[Record]) -> sets.Rows:
             "refusal": ("bytea", [encode_refusal(record.refusal) for record in new]),
         },
         on_conflict="(merchant_id, request_id) DO NOTHING",
-        returning=("checkout_id",),
+        returning=("checkout_id", "opened_at", "state"),
+        also="INSERT INTO unfinished (record_id, refund, due_at) SELECT checkout_id, false, "
+        f"opened_at + interval '{grace.total_seconds():f} seconds' FROM added "
+        f"WHERE state = {State.OPEN:d}",
     )
 
 

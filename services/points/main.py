@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from huitouke.points.v1 import (
+    import_service_pb2,
     movement_service_pb2,
     points_service_pb2,
     programme_service_pb2,
     report_service_pb2,
 )
+from huitouke.points.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
 from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
 from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
@@ -33,7 +35,7 @@ from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
-from services.points.converters.deciding import answering, answering_programme
+from services.points.converters.deciding import acknowledging, answering, answering_programme
 from services.points.converters.programme_answers import PROGRAMME_RESPONSE_TYPES
 from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
@@ -41,16 +43,20 @@ from services.points.domain.commands import Command, ProgrammeCommand
 from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
 from services.points.domain.movements import MovementTerms
+from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.publishing import Shelf
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
+from services.points.servicers.allowed import ALLOW
+from services.points.servicers.import_service import ImportServicer
 from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
 from services.points.servicers.programme_service import ProgrammeServicer
 from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
+from services.points.storage.imports import ProgressRepository
 from services.points.storage.programmes import ProgrammeRepository
 from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import PointsRepository
@@ -59,99 +65,30 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
+PROGRESS_WRITERS: Final = 1
 REPORT_THREADS: Final = 2
 """A verification may take minutes; a report of the day shall not wait for it."""
 TRIAL_THREADS: Final = 1
 """Dry runs of programmes: one at a time, beside the reports."""
 
-_SERVICE: Final = "/huitouke.points.v1.PointsService"
-_PROGRAMMES: Final = "/huitouke.points.v1.ProgrammeService"
-_REPORTS: Final = "/huitouke.points.v1.ReportService"
-_MOVEMENTS: Final = "/huitouke.points.v1.MovementService"
-ALLOW: Final[Mapping[str, Collection[str]]] = {
-    f"{_SERVICE}/Quote": {"gateway", "operator"},
-    f"{_SERVICE}/Post": {"gateway", "operator"},
-    f"{_SERVICE}/BatchPost": {"gateway", "operator"},
-    f"{_SERVICE}/CancelPost": {"gateway", "operator"},
-    f"{_SERVICE}/Reverse": {"gateway", "operator"},
-    f"{_SERVICE}/TopUp": {"gateway", "operator"},
-    f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
-    f"{_SERVICE}/AuthorizeHold": {"gateway", "operator"},
-    f"{_SERVICE}/CaptureHold": {"gateway", "operator"},
-    f"{_SERVICE}/ReleaseHold": {"gateway", "operator"},
-    f"{_SERVICE}/GetHold": {"gateway", "operator"},
-    f"{_SERVICE}/ListOpenHolds": {"gateway", "operator"},
-    f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
-    f"{_SERVICE}/ListEntries": {"gateway", "operator"},
-    f"{_SERVICE}/PublishProgramme": {"operator"},
-    f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
-    f"{_SERVICE}/VerifyBooks": {"operator"},
-    f"{_PROGRAMMES}/CreateProgrammeDraft": {"operator"},
-    f"{_PROGRAMMES}/UpdateProgrammeDraft": {"operator"},
-    f"{_PROGRAMMES}/DiscardProgrammeDraft": {"operator"},
-    f"{_PROGRAMMES}/GetProgrammeDraft": {"operator"},
-    f"{_PROGRAMMES}/ActivateProgramme": {"operator"},
-    f"{_PROGRAMMES}/RetireProgramme": {"operator"},
-    f"{_PROGRAMMES}/ListProgrammes": {"operator"},
-    f"{_PROGRAMMES}/DryRunProgramme": {"operator"},
-    f"{_REPORTS}/GetLiabilityReport": {"operator"},
-    f"{_REPORTS}/GetTrialBalance": {"operator"},
-    f"{_REPORTS}/ExportStatement": {"gateway", "operator"},
-    f"{_MOVEMENTS}/PutTransferGroup": {"gateway", "operator"},
-    f"{_MOVEMENTS}/GetTransferGroup": {"gateway", "operator"},
-    f"{_MOVEMENTS}/TransferPoints": {"gateway", "operator"},
-    f"{_MOVEMENTS}/AdjustBalance": {"operator"},
-    f"{_MOVEMENTS}/ApproveAdjustment": {"operator"},
-    f"{_MOVEMENTS}/RejectAdjustment": {"operator"},
-    f"{_MOVEMENTS}/ListAdjustments": {"operator"},
-    f"{_MOVEMENTS}/QuoteWithdrawal": {"gateway", "operator"},
-    f"{_MOVEMENTS}/WithdrawStoredValue": {"gateway", "operator"},
-    f"{_MOVEMENTS}/RefundTopUp": {"gateway", "operator"},
-}
-
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
 PublishExecutor = Executor[ProgrammeCommand, Shelf, Message, OutboxEvent]
+
+ProgressExecutor = Executor[Acknowledge, Progress, Empty, OutboxEvent]
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
     """The running parts behind the server: started before it, closed after it."""
 
-    servicer: PointsServicer
-    programmes: ProgrammeServicer
-    report_servicer: ReportServicer
-    movements: MovementServicer
+    services: tuple[ServiceEntry, ...]
     executor: LedgerExecutor
     publisher: PublishExecutor
+    progress: ProgressExecutor
     reads: Reads
     reports: Reads
     trials: Reads
     engines: tuple[Engine, ...]
-
-    def entries(self) -> list[ServiceEntry]:
-        """Every gRPC service of this process."""
-        return [
-            ServiceEntry(
-                points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
-                add_PointsServiceServicer_to_server,
-                self.servicer,
-            ),
-            ServiceEntry(
-                programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
-                add_ProgrammeServiceServicer_to_server,
-                self.programmes,
-            ),
-            ServiceEntry(
-                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
-                add_ReportServiceServicer_to_server,
-                self.report_servicer,
-            ),
-            ServiceEntry(
-                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
-                add_MovementServiceServicer_to_server,
-                self.movements,
-            ),
-        ]
 
     async def database_answers(self) -> bool:
         """Probe for the health board."""
@@ -160,11 +97,13 @@ class Application:
     def start(self) -> None:
         self.executor.start()
         self.publisher.start()
+        self.progress.start()
 
     def close(self) -> None:
         """Finish what is queued and give the connections back. Blocks."""
         self.executor.stop()
         self.publisher.stop()
+        self.progress.stop()
         self.reads.close()
         self.reports.close()
         self.trials.close()
@@ -178,7 +117,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     writing = create_engine(
         url,
         application_name="points-write",
-        pool_size=WRITERS + PUBLISHERS,
+        pool_size=WRITERS + PUBLISHERS + PROGRESS_WRITERS,
         index_plans=True,
     )
     reading = create_engine(
@@ -197,38 +136,46 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     terms = settings.movement_terms()
     executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher = programme_executor(writing, clock)
-    servicer = PointsServicer(
-        executor=executor,
-        publisher=publisher,
-        reads=reads,
-        reports=reports,
-        request_key=settings.request_key_bytes(),
-        clock=clock,
-    )
-    programmes = ProgrammeServicer(
-        publisher=publisher,
-        reads=reads,
-        trials=trials,
-        request_key=settings.request_key_bytes(),
-        clock=clock,
-    )
-    report_servicer = ReportServicer(reads=reads, reports=reports, clock=clock)
-    movements = MovementServicer(
-        executor=executor, reads=reads, request_key=settings.request_key_bytes(), clock=clock
+    progress = progress_executor(writing, clock)
+    key = settings.request_key_bytes()
+    services = (
+        ServiceEntry(
+            points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
+            add_PointsServiceServicer_to_server,
+            PointsServicer(
+                executor=executor,
+                publisher=publisher,
+                reads=reads,
+                reports=reports,
+                request_key=key,
+                clock=clock,
+            ),
+        ),
+        ServiceEntry(
+            programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
+            add_ProgrammeServiceServicer_to_server,
+            ProgrammeServicer(
+                publisher=publisher, reads=reads, trials=trials, request_key=key, clock=clock
+            ),
+        ),
+        ServiceEntry(
+            movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+            add_MovementServiceServicer_to_server,
+            MovementServicer(executor=executor, reads=reads, request_key=key, clock=clock),
+        ),
+        ServiceEntry(
+            import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+            add_ImportServiceServicer_to_server,
+            ImportServicer(executor=executor, progress=progress, reads=reads, request_key=key),
+        ),
+        ServiceEntry(
+            report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+            add_ReportServiceServicer_to_server,
+            ReportServicer(reads=reads, reports=reports, clock=clock),
+        ),
     )
     engines = (writing, reading, reporting)
-    return Application(
-        servicer,
-        programmes,
-        report_servicer,
-        movements,
-        executor,
-        publisher,
-        reads,
-        reports,
-        trials,
-        engines,
-    )
+    return Application(services, executor, publisher, progress, reads, reports, trials, engines)
 
 
 def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
@@ -267,12 +214,27 @@ def ledger_executor(
     )
 
 
+def progress_executor(engine: Engine, clock: Clock) -> ProgressExecutor:
+    """How far imports have come, written behind their rows."""
+    return Executor(
+        engine=engine,
+        repository=ProgressRepository(clock),
+        decide=acknowledging,
+        answer_codec=ProtoAnswerCodec([Empty]),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-import",
+        writers=PROGRESS_WRITERS,
+        observer=ExecutorMetrics(),
+    )
+
+
 async def serve(settings: PointsSettings, process: Process) -> None:
     """Serve until asked to stop, then drain."""
     application = compose(settings, SystemClock())
     server = Server(
         settings,
-        application.entries(),
+        application.services,
         ALLOW,
         health={"postgresql": application.database_answers},
         board=process.health,

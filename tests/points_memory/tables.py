@@ -89,12 +89,14 @@ class MemoryTransaction:
 
     def commit(
         self,
+        save: Callable[[], None],
         events: Sequence[OutboxEvent],
         traceparents: Sequence[str],
         outcomes: Sequence[ToRemember],
         now: datetime,
     ) -> None:
         del traceparents, now  # kept by PostgreSQL, asked for by nobody in the ledger
+        save()
         for each in outcomes:
             key = each.caller, each.request_id
             if key in self.tables.requests:

@@ -59,6 +59,7 @@ class Book:
     versions: dict[UUID, int] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
     parts: dict[PartKey, Part] = field(default_factory=dict)
+    parts_by_message: dict[UUID, dict[PartKey, Part]] = field(default_factory=dict)
     changed_members: set[UUID] = field(default_factory=set)
     changed_messages: set[UUID] = field(default_factory=set)
     new_parts: set[PartKey] = field(default_factory=set)
@@ -78,9 +79,17 @@ class Book:
 
     def add_part(self, part: Part) -> None:
         """Keep a part that a provider has just named; a name that it uses again means this one."""
+        self.new_parts.add(self.know_part(part))
+
+    def know_part(self, part: Part) -> PartKey:
+        """Keep a part as it is stored; returns what it is known by."""
         key = (part.provider, part.provider_message_id)
+        former = self.parts.get(key)
+        if former is not None:
+            del self.parts_by_message[former.message_id][key]
         self.parts[key] = part
-        self.new_parts.add(key)
+        self.parts_by_message.setdefault(part.message_id, {})[key] = part
+        return key
 
     def note_outcome(self, part: Part, outcome: str) -> None:
         """Keep what a receipt said of a part."""
@@ -88,4 +97,4 @@ class Book:
         self.changed_parts.add((part.provider, part.provider_message_id))
 
     def parts_of(self, message_id: UUID) -> list[Part]:
-        return [part for part in self.parts.values() if part.message_id == message_id]
+        return list(self.parts_by_message.get(message_id, {}).values())

@@ -20,7 +20,10 @@ _EXTENDED = {
     "|": 64,
     "€": 101,
 }
+_BEYOND_ONE_UNIT = "\uffff"
 _SEPTETS = {character: code for code, character in enumerate(_BASIC) if character != _ESCAPE}
+
+_IN_GSM = frozenset(_SEPTETS) | frozenset(_EXTENDED)
 
 PARTS_MAX = 255
 """The concatenation header counts parts in one octet."""
@@ -55,9 +58,7 @@ class TextTooLongError(ValueError):
 
 def alphabet_of(text: str) -> Alphabet:
     """GSM 7-bit where every character has a code in it, UCS-2 otherwise."""
-    if all(character in _SEPTETS or character in _EXTENDED for character in text):
-        return Alphabet.GSM_7BIT
-    return Alphabet.UCS2
+    return Alphabet.GSM_7BIT if _IN_GSM.issuperset(text) else Alphabet.UCS2
 
 
 def _units(character: str, alphabet: Alphabet) -> int:
@@ -69,7 +70,9 @@ def _units(character: str, alphabet: Alphabet) -> int:
 
 def length_in_units(text: str, alphabet: Alphabet) -> int:
     """What the text takes of an alphabet's capacity."""
-    return sum(_units(character, alphabet) for character in text)
+    if alphabet is Alphabet.UCS2:
+        return len(text) + sum(1 for character in text if character > _BEYOND_ONE_UNIT)
+    return len(text) + sum(map(text.count, _EXTENDED))
 
 
 def segment(text: str) -> Segmented:

@@ -1,6 +1,7 @@
 """Receipts: kept as they come, and applied once the message they speak of is known."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -40,8 +41,8 @@ class Receiving:
     async def keep(self, arrived: Sequence[Receipt]) -> None:
         """Persist receipts (a `ReceiptSink`); raises when the database can't."""
         await self._transactions.run(receipts.keep, arrived, self._clock.now())
-        for receipt in arrived:
-            RECEIPTS.prometheus.labels(verdict_of(receipt.outcome).name).inc()
+        for verdict, times in Counter(verdict_of(each.outcome).name for each in arrived).items():
+            RECEIPTS.prometheus.labels(verdict).inc(times)
 
     async def run(self) -> None:
         """Apply receipts until cancelled."""

@@ -1,6 +1,7 @@
 """The sender of one channel: claims what is due, prepares it, hands it over, records what came."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -164,6 +165,8 @@ class Sender:
         letters = [each for each in letters if each[0].message_id in mine]
         await async_failpoint("notify.work.before_submit")
         answers = await asyncio.gather(*(self._hand_over(what.letter) for _, what in letters))
+        for outcome, times in Counter(type(answer).__name__ for answer in answers).items():
+            SUBMITTED.prometheus.labels(self._channel.name, outcome).inc(times)
         await async_failpoint("notify.work.after_submit")
         return [
             self._settle(message, answer)
@@ -173,12 +176,10 @@ class Sender:
     async def _hand_over(self, letter: Letter) -> Submitted:
         """Submit one message; a defect leaves this one in doubt and no other."""
         try:
-            answer = await self._provider.submit(letter)
+            return await self._provider.submit(letter)
         except Exception as error:  # noqa: BLE001 - its text may hold the letter: only its class
             _log.error("submission_failed", cause=type(error).__name__)
-            answer = InDoubt()
-        SUBMITTED.prometheus.labels(self._channel.name, type(answer).__name__).inc()
-        return answer
+            return InDoubt()
 
     def _settle(self, message: Claimed, answer: Submitted) -> _Settled:
         match answer:

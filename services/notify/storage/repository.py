@@ -17,6 +17,8 @@ _PART = ("provider", "provider_message_id", "member_id", "message_id", "part", "
 class MessageRepository:
     """Repository of the executor. Members are locked first, then messages by member and id."""
 
+    saves_blindly = True
+
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Book:
         """Insert missing members; lock all members and messages of the batch."""
         members: sets.Columns = {
@@ -36,7 +38,8 @@ class MessageRepository:
         told = [each for each in commands if isinstance(each, RecordReceipt)]
         keys = _message_keys({(each.member_id, each.message_id) for each in told})
         parts = sets.select_by_keys(connection, "parts", keys, select=_PART)
-        book.parts = {(row[0], row[1]): Part(*row) for row in parts}
+        for row in parts:
+            book.know_part(Part(*row))
 
     def save(self, connection: Connection, book: Book) -> None:
         """Write what changed."""

@@ -13,6 +13,7 @@ from huitouke.points.v1 import (
     movement_pb2,
     purchase_pb2,
 )
+from huitouke.points.v1 import import_service_pb2 as imports_pb
 from huitouke.points.v1 import movement_service_pb2 as moving
 from huitouke.points.v1 import points_service_pb2 as pb
 
@@ -23,6 +24,7 @@ from services.points.domain.answers import (
     AuthorizeAnswer,
     CancelAnswer,
     CaptureAnswer,
+    ImportAnswer,
     PostAnswer,
     Posted,
     ReleaseAnswer,
@@ -302,6 +304,13 @@ def _refund_top_up(answer: RefundTopUpAnswer) -> moving.RefundTopUpResponse:
     )
 
 
+def _import(answer: ImportAnswer) -> imports_pb.ImportOpeningBalancesResponse:
+    """What a stream of this one row would be answered."""
+    if answer.repeated:
+        return imports_pb.ImportOpeningBalancesResponse(rows_repeated=1)
+    return imports_pb.ImportOpeningBalancesResponse(rows_imported=1)
+
+
 _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     PostAnswer: _post,
     CancelAnswer: _cancel,
@@ -319,4 +328,5 @@ _MESSAGES: Final[Mapping[type[Answer], Callable[[Any], Message]]] = {
     WithdrawAnswer: _withdraw,
     RefundTopUpAnswer: _refund_top_up,
     WarnAnswer: _warn,
+    ImportAnswer: _import,
 }

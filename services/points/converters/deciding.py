@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis.kernel import Decision
@@ -16,6 +17,7 @@ from services.points.domain.answers import Answer, ProgrammeAnswer
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, ProgrammeCommand
 from services.points.domain.events import Event, ProgrammeEvent
+from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.publishing import Shelf
 
 Deciding = Callable[[Books, Command, datetime], Decision[Answer, Event]]
@@ -52,3 +54,11 @@ def answering_programme(
         return Decision(to_programme_response(command, decision.answer), events)
 
     return answer
+
+
+def acknowledging(
+    progress: Progress, command: Acknowledge, _now: datetime
+) -> Decision[Empty, OutboxEvent]:
+    """Note how far an import has come; there is nothing to refuse and nobody to tell."""
+    progress.acknowledged.append(command)
+    return Decision(Empty())

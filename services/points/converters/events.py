@@ -18,6 +18,7 @@ from services.points.converters.answers import to_balances, to_taken_back, to_wi
 from services.points.converters.values import TO_ASSET, TO_FUNDER, to_stamp, to_tender
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
+    BalanceImported,
     CheckoutPosted,
     CheckoutReversed,
     Event,
@@ -81,6 +82,10 @@ def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, _expiring(event), event.balances, event.warned_at)
 
 
+def _balance_imported(event: BalanceImported, _response: Message) -> OutboxEvent:
+    return _outbox(event.row.member_id, _imported(event), event.balances, event.imported_at)
+
+
 def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
     message = events_pb2.CheckoutPosted()
     message.member_id = str(event.member_id)
@@ -138,6 +143,21 @@ def _expiring(event: PointsExpiring) -> events_pb2.PointsExpiring:
         amount=event.amount,
         expires_at=to_stamp(event.expires_at),
         days=event.days,
+        balances=to_balances(event.balances),
+    )
+
+
+def _imported(event: BalanceImported) -> events_pb2.BalanceImported:
+    row = event.row
+    return events_pb2.BalanceImported(
+        member_id=str(row.member_id),
+        import_id=str(row.import_id),
+        reference=row.reference,
+        imported_at=to_stamp(event.imported_at),
+        asset=TO_ASSET[row.asset],
+        amount=row.amount,
+        earned_at=to_stamp(row.earned_at),
+        expires_at=None if row.expires_at is None else to_stamp(row.expires_at),
         balances=to_balances(event.balances),
     )
 
@@ -369,4 +389,5 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     StoredValueWithdrawn: _stored_value_withdrawn,
     TopUpRefunded: _top_up_refunded,
     PointsExpiring: _points_expiring,
+    BalanceImported: _balance_imported,
 }

@@ -140,6 +140,12 @@ class WarnAnswer(NamedTuple):
     warnings: int
 
 
+class ImportAnswer(NamedTuple):
+    """A row of an import is in, by this command or `repeated` from an earlier one."""
+
+    repeated: bool
+
+
 class PublishAnswer(NamedTuple):
     """A published programme version."""
 
@@ -171,4 +177,5 @@ Answer = (
     | ReleaseAnswer
     | WarnAnswer
     | MovementAnswer
+    | ImportAnswer
 )

@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     REVERSAL = "REVERSAL"
     TOP_UP = "TOP_UP"
     EXPIRY = "EXPIRY"
+    IMPORT = "IMPORT"
     CAPTURE = "CAPTURE"
     MATURING = "MATURING"
     TRANSFER = "TRANSFER"

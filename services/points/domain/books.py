@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.points.domain.accounts import Account, Member
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
 from services.points.domain.limits import Limits
 from services.points.domain.lots import Lot
@@ -15,7 +16,14 @@ from services.points.domain.movements import MovementChanges, Movements
 from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.pins import Hold
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
+from services.points.domain.records import (
+    Checkout,
+    ImportedRow,
+    PostedCheckout,
+    Reversal,
+    TopUp,
+    Warned,
+)
 
 
 @dataclass(slots=True)
@@ -37,6 +45,7 @@ class Changes:
     top_ups: list[TopUp] = field(default_factory=list)
     lots_before: dict[UUID, int] = field(default_factory=dict)
     warned: list[Warned] = field(default_factory=list)
+    imported: list[ImportedRow] = field(default_factory=list)
     new_holds: dict[UUID, Hold] = field(default_factory=dict)
     resolved_holds: dict[UUID, Hold] = field(default_factory=dict)
     movements: MovementChanges = field(default_factory=MovementChanges)
@@ -71,10 +80,10 @@ class Books:
     """Loaded members, checkouts and taken ids, the programme's versions, and the changes.
 
     `members` has every member that a command of the batch names. `checkouts` has each checkout id
-    of the batch that is known, `warned` what members to be warned were told before. `holds` has
-    each hold id of the batch that is known and every open hold of a loaded member;
-    `checkout_holds` the open ones of checkouts, by checkout. `not_before`
-    is the last posting of any of the members.
+    of the batch that is known, `warned` what members to be warned were told before, `imported` the
+    batch's rows of imports that are in already, by import and reference. `holds` has each hold id
+    of the batch that is known and every open hold of a loaded member; `checkout_holds` the open
+    ones of checkouts, by checkout. `not_before` is the last posting of any of the members.
     """
 
     members: dict[UUID, Member]
@@ -85,6 +94,7 @@ class Books:
     warned: set[Warned] = field(default_factory=set)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     checkout_holds: dict[UUID, Hold] = field(default_factory=dict)
+    imported: dict[tuple[UUID, str], ImportBalance] = field(default_factory=dict)
     not_before: datetime | None = None
     movements: Movements = field(default_factory=Movements)
     changes: Changes = field(default_factory=Changes)

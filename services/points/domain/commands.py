@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.points.domain.assets import Tender
+from services.points.domain.assets import Asset, Tender
 from services.points.domain.movement_commands import (
     MovementCommand,
     PutTransferGroup,
@@ -116,6 +116,23 @@ class WarnExpiring:
     zone: ZoneInfo
 
 
+@dataclass(frozen=True, slots=True)
+class ImportBalance:
+    """Bring in one lot that the member had in another system: row `line` of an import.
+
+    The row is known for ever by (import id, reference).
+    """
+
+    import_id: UUID
+    line: int
+    reference: str
+    member_id: UUID
+    asset: Asset
+    amount: int
+    earned_at: datetime
+    expires_at: datetime | None
+
+
 Command = (
     PostCheckout
     | CancelPost
@@ -127,6 +144,7 @@ Command = (
     | ReleaseHold
     | WarnExpiring
     | MovementCommand
+    | ImportBalance
 )
 
 

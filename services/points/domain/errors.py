@@ -288,6 +288,55 @@ def period_invalid(field: str, rule: str) -> Refusal:
     )
 
 
+def import_reference_taken(line: int) -> Refusal:
+    return Refusal(
+        Category.ALREADY_EXISTS,
+        "IMPORT_REFERENCE_TAKEN",
+        f"reference: line {line} of this import has brought it in; give each lot one of its own",
+        metadata={"line": str(line)},
+    )
+
+
+def import_row_differs(field: str) -> Refusal:
+    return Refusal(
+        Category.ALREADY_EXISTS,
+        "IMPORT_ROW_DIFFERS",
+        f"{field}: the row was brought in with another one; correct the member by an adjustment",
+        metadata={"field": field},
+    )
+
+
+def import_row_expired(expires_at: datetime) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "IMPORT_ROW_EXPIRED",
+        f"expires_at: {expires_at.isoformat()} has passed; leave the row out",
+    )
+
+
+def cash_never_expires() -> Refusal:
+    return Refusal(
+        Category.INVALID, "CASH_NEVER_EXPIRES", "expires_at: CASH never expires; leave it empty"
+    )
+
+
+def earned_in_future(earned_at: datetime) -> Refusal:
+    return Refusal(
+        Category.INVALID,
+        "EARNED_IN_FUTURE",
+        f"earned_at: {earned_at.isoformat()} lies in the future; it must not",
+    )
+
+
+def import_not_found(import_id: UUID) -> Refusal:
+    return Refusal(
+        Category.NOT_FOUND,
+        "IMPORT_NOT_FOUND",
+        "no rows of this import ever came",
+        metadata={"import_id": str(import_id)},
+    )
+
+
 def page_token_invalid() -> Refusal:
     return Refusal(
         Category.INVALID,

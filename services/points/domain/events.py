@@ -15,6 +15,7 @@ from services.points.domain.answers import (
     TopUpAnswer,
 )
 from services.points.domain.assets import Asset
+from services.points.domain.commands import ImportBalance
 from services.points.domain.earning import EarnedBy
 from services.points.domain.movement_events import MovementEvent
 from services.points.domain.pins import Amounts
@@ -133,6 +134,18 @@ class PointsExpiring(NamedTuple):
     balances: Balances
 
 
+class BalanceImported(NamedTuple):
+    """A row of an import was brought in as a lot."""
+
+    row: ImportBalance
+    imported_at: datetime
+    balances: Balances
+
+    @property
+    def member_id(self) -> UUID:
+        return self.row.member_id
+
+
 class ProgrammePublished(NamedTuple):
     """A new programme version exists; `sequence` counts the programme's events without gaps."""
 
@@ -161,5 +174,6 @@ Event = (
     | PointsExpiring
     | PointsMatured
     | MovementEvent
+    | BalanceImported
 )
 ProgrammeEvent = ProgrammePublished | ProgrammeRetired

@@ -19,6 +19,7 @@ from services.points.domain.commands import (
     CancelPost,
     CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
     ReleaseHold,
     ReverseCheckout,
@@ -29,6 +30,7 @@ from services.points.domain.commands import (
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
 from services.points.domain.holds import authorize, release
+from services.points.domain.imports import import_balance
 from services.points.domain.movement_commands import (
     AdjustBalance,
     ApproveAdjustment,
@@ -86,4 +88,5 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     RejectAdjustment: reject,
     WithdrawStoredValue: withdraw,
     RefundTopUp: refund_top_up,
+    ImportBalance: import_balance,
 }

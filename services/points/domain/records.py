@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
 from services.points.domain.assets import Asset, Tender
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
 from services.points.domain.parts import NOTHING, Returned
 from services.points.domain.purchases import Place, Purchase
@@ -26,6 +27,23 @@ class Warned(NamedTuple):
     last_day: date
     days: int
     version: int = 0
+
+
+class ImportedRow(NamedTuple):
+    """A row of an import to be stored, with the entry and the lot it became."""
+
+    row: ImportBalance
+    version: int
+    lot_number: int
+
+
+class RejectedRow(NamedTuple):
+    """A row of an import that was not brought in, and why."""
+
+    line: int
+    reference: str
+    reason: str
+    message: str
 
 
 class CheckoutState(StrEnum):

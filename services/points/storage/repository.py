@@ -21,6 +21,7 @@ from services.points.domain.commands import (
     CancelPost,
     CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
@@ -34,6 +35,7 @@ from services.points.domain.records import PostedCheckout
 from services.points.domain.warnings import horizons
 from services.points.storage import (
     holds,
+    imports,
     limits,
     loading,
     movements,
@@ -58,6 +60,7 @@ _UNIQUE_FOR_EVER = {
     "reversals_pkey",
     "holds_unique_for_ever",
     "holds_open_checkout",
+    "imported_rows_pkey",
     *movements.UNIQUE_FOR_EVER,
 }
 
@@ -117,6 +120,7 @@ class PointsRepository:
                 pending.save(connection, changes)
                 limits.save(connection, state.limits)
                 warnings.insert_warned(connection, changes.warned)
+                imports.insert_imported(connection, changes.imported)
                 saving_movements.save(connection, changes.movements)
                 if holds_changed:
                     holds.save(connection, changes)
@@ -223,6 +227,8 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
+    rows = [each for each in commands if isinstance(each, ImportBalance)]
+    books.imported = imports.known_rows(connection, rows)
 
 
 def _load_pending(

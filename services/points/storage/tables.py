@@ -213,6 +213,32 @@ EXPIRY_WARNINGS: TableColumns = {
     "version": "bigint",
 }
 
+IMPORTED_ROWS: TableColumns = {
+    "import_id": "uuid",
+    "reference": "text",
+    "line": "bigint",
+    "member_id": "uuid",
+    "version": "bigint",
+    "lot_number": "integer",
+    "asset": "asset",
+    "amount": "bigint",
+    "earned_at": "timestamptz",
+    "expires_at": "timestamptz",
+}
+IMPORTS: TableColumns = {
+    "import_id": "uuid",
+    "acknowledged_line": "bigint",
+    "started_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+REJECTED_ROWS: TableColumns = {
+    "import_id": "uuid",
+    "line": "bigint",
+    "reference": "text",
+    "reason": "text",
+    "message": "text",
+}
+
 PROGRAMMES: TableColumns = {
     "version": "integer",
     "valid_from": "timestamptz",

@@ -66,6 +66,13 @@ def test_a_signal_lets_a_role_finish_whether_coroutine_or_thread(
     assert _end(process)[:2] == (0, last)
 
 
+def test_a_role_stands_back_as_far_as_its_setting_says(start: Start) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    process = start("relay", HUITOUKE_ROLES_NICENESS="7")
+    _line(process)
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(own + 7, 19)
+
+
 def test_a_role_that_ends_by_itself_ends_the_process(start: Start) -> None:
     assert _end(start("migrate"))[:2] == (0, "migrated\n")
 

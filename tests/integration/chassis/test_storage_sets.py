@@ -155,6 +155,24 @@ def test_pipelined_writes_are_done_at_the_end_of_the_block(connection: Connectio
     assert _words(connection, [a]) == [("hello", 1)]
 
 
+def test_what_was_inserted_can_be_written_elsewhere_in_the_same_statement(
+    connection: Connection,
+) -> None:
+    connection.execute(sa.text("CREATE TABLE queue (id uuid)"))
+    there, new = new_id(), new_id()
+    sets.insert_columns(connection, "things", {"id": ("uuid", [there])})
+    rows = sets.insert_later(
+        connection,
+        "things",
+        {"id": ("uuid", [there, new])},
+        on_conflict="DO NOTHING",
+        returning=("id",),
+        also="INSERT INTO queue (id) SELECT id FROM added",
+    )
+    queued = connection.execute(sa.text("SELECT id FROM queue")).scalars().all()
+    assert (rows(), queued) == ([(new,)], [new])
+
+
 def test_a_pipelined_fault_is_reported_as_the_statement_s_own(connection: Connection) -> None:
     def write_twice(id_: UUID) -> None:
         with sets.pipelined(connection):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huitouke.points.v1.import_service_pb2_grpc import ImportServiceStub
 from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
 from huitouke.points.v1.programme_service_pb2_grpc import ProgrammeServiceStub
@@ -20,7 +21,8 @@ from chassis.rpc.server import Server
 from chassis.rpc.tls import ClientTls
 from chassis.storage.engine import create_engine
 from chassis.storage.migrations import migrate
-from services.points.main import ALLOW, MIGRATIONS, Application, compose
+from services.points.main import MIGRATIONS, Application, compose
+from services.points.servicers.allowed import ALLOW
 from services.points.settings import PointsSettings
 
 TIMEOUT_SECONDS = 20.0
@@ -52,7 +54,13 @@ def migrated(database_url: str) -> str:
     return database_url
 
 
-STUBS = (PointsServiceStub, MovementServiceStub, ReportServiceStub, ProgrammeServiceStub)
+STUBS = (
+    PointsServiceStub,
+    ProgrammeServiceStub,
+    MovementServiceStub,
+    ImportServiceStub,
+    ReportServiceStub,
+)
 
 
 @dataclass
@@ -107,7 +115,7 @@ async def running(
     application = compose(settings, clock or SystemClock())
     server = Server(
         settings,
-        application.entries(),
+        list(application.services),
         ALLOW,
         health={"postgresql": application.database_answers},
     )

@@ -36,6 +36,7 @@ from tests.integration.points.storages import (
     Storage,
     buy,
     in_memory,
+    nothing,
     on_postgresql,
     reverse,
     top_up,
@@ -259,7 +260,7 @@ def test_events_and_remembered_requests_are_committed_with_their_effect(storage:
     events = [OutboxEvent(member, "member", "x.Y", b"", number, START) for number in (1, 2)]
     asked = ToRemember("gateway", "r", Fingerprint("m", b"x"), b"A")
     with storage.transactions.begin() as transaction:
-        transaction.commit(events, ["", ""], [asked], START)
+        transaction.commit(nothing, events, ["", ""], [asked], START)
     assert storage.outbox() == [(member, 1), (member, 2)]
     with storage.transactions.begin() as transaction:
         keys = [("gateway", "r"), ("operator", "r")]
@@ -272,13 +273,13 @@ def test_a_request_that_another_transaction_remembered_meanwhile_rolls_everythin
     member = uuid4()
     asked = ToRemember("gateway", "r", Fingerprint("m", b"x"), b"A")
     with storage.transactions.begin() as transaction:
-        transaction.commit([], [], [asked], START)
+        transaction.commit(nothing, [], [], [asked], START)
 
     def attempt() -> None:
         with storage.transactions.begin() as transaction:
             books, _ = storage.decided(transaction, buy(member, 30_000))
             storage.repository.save(transaction.connection, books)
-            transaction.commit([], [], [asked], START)
+            transaction.commit(nothing, [], [], [asked], START)
 
     with pytest.raises(psycopg.errors.UniqueViolation):
         attempt()
@@ -356,7 +357,7 @@ def test_what_breaks_an_invariant_is_refused_and_nothing_is_saved(
             books, _ = storage.decided(transaction, buy(member, 30_000, points=200))
             damage(books, member)
             storage.repository.save(transaction.connection, books)
-            transaction.commit([], [], [], START)
+            transaction.commit(nothing, [], [], [], START)
 
     with pytest.raises((AssertionError, psycopg.errors.IntegrityError)):
         attempt()

@@ -34,6 +34,9 @@ WRITTEN = {
     "rule_usage": tables.RULE_USAGE,
     "rule_budgets": tables.RULE_BUDGETS,
     "expiry_warnings": tables.EXPIRY_WARNINGS,
+    "imported_rows": tables.IMPORTED_ROWS,
+    "imports": tables.IMPORTS,
+    "rejected_rows": tables.REJECTED_ROWS,
 }
 DEFAULTED = {"members": {"currency": "text"}}
 _COLUMNS = """

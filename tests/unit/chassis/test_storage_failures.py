@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from threading import Thread
+from typing import Any
+
 import psycopg
 import pytest
 import sqlalchemy.exc
 from psycopg import errors
 
 from chassis.failpoints import FailpointError
-from chassis.storage.contracts import Submission
+from chassis.storage.contracts import Gathering, Submission
 from chassis.storage.failures import BlamedError, RetryPolicy, passes_by_itself, root_cause
 from chassis.storage.queueing import CommandQueue, ThreadCaller, Waiting
 from chassis.storage.requests import Fingerprint
@@ -88,8 +92,60 @@ def test_a_queue_gives_all_that_waits_up_to_a_batch() -> None:
 def test_a_queue_takes_no_more_than_its_limit_and_nothing_once_closed() -> None:
     queue: CommandQueue[int, int] = CommandQueue(limit=2, batch_limit=3)
     assert queue.put([_waiting(number) for number in range(5)]) == 2
-    queue.close(takers=2)
-    queue.close(takers=2)
+    queue.close()
+    queue.close()
     assert queue.put([_waiting(9)]) == 0
     assert _taken(queue) == ([0, 1], True)
     assert _taken(queue) == ([], True)
+
+
+def _taking(queue: CommandQueue[int, int], taken: list[list[int]], **patience: Any) -> Thread:
+    def take() -> None:
+        batch, _ = queue.take(**patience)
+        taken.append([each.submission.command for each in batch])
+
+    thread = Thread(target=take)
+    thread.start()
+    return thread
+
+
+def test_a_taker_is_given_company_until_there_are_enough() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(limit=10, batch_limit=10)
+    queue.put([_waiting(0)])
+    taken: list[list[int]] = []
+    taking = _taking(queue, taken, enough=3, linger_seconds=60)
+    for number in (1, 2):
+        queue.put([_waiting(number)])
+    taking.join(timeout=10)
+    assert taken == [[0, 1, 2]]
+
+
+def test_a_taker_does_not_wait_for_company_beyond_its_time_or_the_end() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(limit=10, batch_limit=10)
+    queue.put([_waiting(0)])
+    batch, _ = queue.take(enough=3, linger_seconds=0.001)
+    assert len(batch) == 1
+    queue.put([_waiting(1)])
+    taken: list[list[int]] = []
+    taking = _taking(queue, taken, enough=3, linger_seconds=60)
+    queue.close()
+    taking.join(timeout=10)
+    assert taken == [[1]]
+
+
+def test_every_taker_of_an_empty_queue_comes_to_its_end() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(limit=10, batch_limit=1)
+    taken: list[list[int]] = []
+    takers = [_taking(queue, taken) for _ in range(3)]
+    queue.put([_waiting(number) for number in range(2)])
+    queue.close()
+    for taker in takers:
+        taker.join(timeout=10)
+    assert sorted(taken) == [[], [0], [1]]
+
+
+def test_company_is_waited_for_only_soon_after_a_crowd() -> None:
+    gathering = Gathering(crowd=4, patience_seconds=60)
+    assert gathering.worth_it(4, time.monotonic())
+    assert not gathering.worth_it(3, time.monotonic())
+    assert not gathering.worth_it(4, time.monotonic() - 61)

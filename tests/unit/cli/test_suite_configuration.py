@@ -1,5 +1,6 @@
 """The suite's ports and the environments of its processes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,20 @@ def test_failpoints_reach_only_the_process_they_are_armed_for(configuration: Con
     armed = configuration.environment("gateway.serve", "gateway.checkout.reserved=kill")
     assert armed["HUITOUKE_FAILPOINTS"] == "gateway.checkout.reserved=kill"
     assert "HUITOUKE_FAILPOINTS" not in configuration.environment("gateway.serve")
+
+
+def test_only_what_nobody_waits_for_stands_back(configuration: Configuration) -> None:
+    urgent = replace(configuration, background_niceness=7)
+    nice = {
+        process: [
+            value
+            for name, value in urgent.environment(process).items()
+            if name.endswith("_NICENESS")
+        ]
+        for process in PROCESSES
+    }
+    assert nice["notify.work"] == nice["points.relay"] == ["7"]
+    assert nice["gateway.serve"] == nice["gateway.work"] == nice["notify.serve"] == []
 
 
 def test_every_process_listens_for_health_on_its_own_port(configuration: Configuration) -> None:

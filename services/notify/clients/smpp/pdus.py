@@ -13,8 +13,6 @@ from aiosmpplib.state import (
     RECEIPTED_MESSAGE_ID,
     TON,
     USER_MESSAGE_REFERENCE,
-    OptionalParam,
-    PhoneNumber,
     SmppCommand,
     SmppCommandStatus,
 )
@@ -29,7 +27,9 @@ TEMPORARY_ERROR: Final = int(SmppCommandStatus.ESME_RX_T_APPN)
 _WITH_HEADER: Final = 0x40
 _MESSAGE_TYPE, _RECEIPT = 0x3C, 0x04
 _TAG: Final = struct.Struct("!HH")
-_CODINGS: Final = {Alphabet.GSM_7BIT: None, Alphabet.UCS2: "ucs2"}
+_SOURCE_KIND: Final = bytes((TON.UNKNOWN, NPI.UNKNOWN))
+_DESTINATION_KIND: Final = b"\0" + bytes((TON.INTERNATIONAL, NPI.ISDN))  # ends the source, too
+_REFERENCE: Final = struct.Struct("!HHH")
 _STATES: Final = {
     2: "DELIVRD",
     3: "EXPIRED",
@@ -64,19 +64,27 @@ class ShortMessage:
     reference: int
 
     def pdu(self, sequence: int) -> bytes:
-        """The submit_sm that asks for a delivery receipt."""
-        message = protocol.SubmitSm(
-            sequence_num=sequence,
-            short_message="-",  # the codec wants a text; the octets below take its place
-            source=PhoneNumber(self.source),
-            destination=PhoneNumber(self.destination, TON.INTERNATIONAL, NPI.ISDN),
-            esm_class=_WITH_HEADER if self.header else 0,
-            encoding=_CODINGS[self.alphabet],
-            registered_delivery=1,
-            optional_params=[OptionalParam(USER_MESSAGE_REFERENCE, self.reference)],
+        """The submit_sm that asks for a delivery receipt (section 4.4.1).
+
+        Written here: for each message the codec would take a tenth of the sender's time.
+        """
+        octets = self.header + self.octets
+        body = b"".join(
+            (
+                b"\0",  # service_type
+                _SOURCE_KIND,
+                self.source.encode("ascii"),
+                _DESTINATION_KIND,
+                self.destination.encode("ascii"),
+                b"\0",
+                bytes((_WITH_HEADER if self.header else 0, 0, 0)),  # esm_class, protocol, priority
+                b"\0\0",  # schedule_delivery_time, validity_period
+                bytes((1, 0, self.alphabet.data_coding, 0, len(octets))),  # 1: a receipt, please
+                octets,
+                _REFERENCE.pack(USER_MESSAGE_REFERENCE, 2, self.reference),
+            )
         )
-        message.set_encoded_message(self.header + self.octets)
-        return bytes(message.pdu())
+        return HEADER.pack(HEADER.size + len(body), SmppCommand.SUBMIT_SM, OK, sequence) + body
 
 
 def bind(sequence: int, system_id: str, password: str) -> bytes:

@@ -111,8 +111,9 @@ class SmppProvider:
             parts = self._parts(letter)
         except TextTooLongError:
             return Refused("TEXT_TOO_LONG", permanent=True)
-        answers = await asyncio.gather(*map(self._submit_part, parts))
-        return _together(answers)
+        if len(parts) == 1:
+            return await self._submit_part(parts[0])
+        return _together(await asyncio.gather(*map(self._submit_part, parts)))
 
     async def _open(self) -> bool:
         try:

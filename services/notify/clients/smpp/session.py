@@ -16,6 +16,7 @@ from services.notify.domain.sending import ReceiptSink
 PDU_BYTES_MAX = 65_536
 RECEIPTS_MAX = 256
 ENQUIRE_SECONDS = 20.0
+GATHER_SECONDS = 0.05
 
 _log = get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Session:
         self._waiting: dict[int, asyncio.Future[Pdu]] = {}
         self._arrived: asyncio.Queue[Pdu] = asyncio.Queue(RECEIPTS_MAX)
         self._tasks: list[asyncio.Task[None]] = []
+        self._unsent: list[bytes] = []
         self.ended = asyncio.Event()
 
     @classmethod
@@ -85,7 +87,7 @@ class Session:
         future: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
         self._waiting[sequence] = future
         try:
-            self._writer.write(pdu(sequence))
+            self._write(pdu(sequence))
             async with asyncio.timeout(self._timeout):
                 return await future
         except TimeoutError:
@@ -106,6 +108,7 @@ class Session:
 
     def end(self) -> None:
         """End at once; everything that waits is in doubt. May be repeated."""
+        self._flush()
         self.ended.set()
         self._writer.close()
         for task in self._tasks:
@@ -117,6 +120,17 @@ class Session:
     def _start(self) -> None:
         work = (self._read(), self._keep_receipts(), self._enquire())
         self._tasks = [asyncio.create_task(each) for each in work]
+
+    def _write(self, pdu: bytes) -> None:
+        """Send a PDU with all others of this turn of the loop: one packet instead of many."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(pdu)
+
+    def _flush(self) -> None:
+        if self._unsent and not self._writer.is_closing():
+            self._writer.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     async def _read(self) -> None:
         try:
@@ -143,8 +157,9 @@ class Session:
         elif pdu.command == SmppCommand.DELIVER_SM:
             await self._arrived.put(pdu)
         elif pdu.command in (SmppCommand.ENQUIRE_LINK, SmppCommand.UNBIND):
-            self._writer.write(pdus.answer(pdu))
+            self._write(pdus.answer(pdu))
             if pdu.command == SmppCommand.UNBIND:
+                self._flush()
                 await self._writer.drain()
                 raise EOFError
         else:
@@ -160,9 +175,13 @@ class Session:
                 return
 
     async def _keep_receipts(self) -> None:
-        """Persist all receipts that wait, then answer them: an answered one is never lost."""
+        """Persist all receipts that wait, then answer them: an answered one is never lost.
+
+        They come one by one, and a transaction for each costs more than anything else about them.
+        """
         while True:
             arrived = [await self._arrived.get()]
+            await asyncio.sleep(GATHER_SECONDS)
             while not self._arrived.empty():
                 arrived.append(self._arrived.get_nowait())
             receipts = [each for pdu in arrived if (each := self._receipt(pdu)) is not None]
@@ -173,7 +192,7 @@ class Session:
                 _log.warning("smpp.receipts_not_kept", cause=type(error).__name__)
                 status = pdus.TEMPORARY_ERROR
             for pdu in arrived:
-                self._writer.write(pdus.answer(pdu, status))
+                self._write(pdus.answer(pdu, status))
 
     def _receipt(self, pdu: Pdu) -> Receipt | None:
         """Read one; what is none is logged, never its content, and answered too."""

@@ -48,6 +48,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Stored value was paid out."""
     ENTRY_KIND_TOP_UP_REFUND: _EntryKind.ValueType  # 10
     """A top-up was undone."""
+    ENTRY_KIND_IMPORT: _EntryKind.ValueType  # 11
+    """An opening balance was brought in from another system; the reference is the import."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """EntryKind of an entry."""
@@ -74,6 +76,8 @@ ENTRY_KIND_WITHDRAWAL: EntryKind.ValueType  # 9
 """Stored value was paid out."""
 ENTRY_KIND_TOP_UP_REFUND: EntryKind.ValueType  # 10
 """A top-up was undone."""
+ENTRY_KIND_IMPORT: EntryKind.ValueType  # 11
+"""An opening balance was brought in from another system; the reference is the import."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _Asset:

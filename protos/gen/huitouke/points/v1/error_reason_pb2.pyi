@@ -160,6 +160,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
     ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 79
     """The top-up was refunded already."""
+    ERROR_REASON_IMPORT_REFERENCE_TAKEN: _ErrorReason.ValueType  # 85
+    """A row's reference was brought in by another line of the same import; metadata `line`. Give each lot a reference of its own."""
+    ERROR_REASON_IMPORT_ROW_DIFFERS: _ErrorReason.ValueType  # 86
+    """The row was brought in before with other content; metadata `field` names the first that differs. Correct the member by an adjustment."""
+    ERROR_REASON_IMPORT_ROW_EXPIRED: _ErrorReason.ValueType  # 87
+    """The row's lot has expired already; leave it out."""
+    ERROR_REASON_CASH_NEVER_EXPIRES: _ErrorReason.ValueType  # 88
+    """The row gives CASH an expiry; principal never expires."""
+    ERROR_REASON_EARNED_IN_FUTURE: _ErrorReason.ValueType  # 89
+    """The row was earned in the future."""
+    ERROR_REASON_IMPORT_NOT_FOUND: _ErrorReason.ValueType  # 90
+    """No rows of this import ever came."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -304,4 +316,16 @@ ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 78
 """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
 ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 79
 """The top-up was refunded already."""
+ERROR_REASON_IMPORT_REFERENCE_TAKEN: ErrorReason.ValueType  # 85
+"""A row's reference was brought in by another line of the same import; metadata `line`. Give each lot a reference of its own."""
+ERROR_REASON_IMPORT_ROW_DIFFERS: ErrorReason.ValueType  # 86
+"""The row was brought in before with other content; metadata `field` names the first that differs. Correct the member by an adjustment."""
+ERROR_REASON_IMPORT_ROW_EXPIRED: ErrorReason.ValueType  # 87
+"""The row's lot has expired already; leave it out."""
+ERROR_REASON_CASH_NEVER_EXPIRES: ErrorReason.ValueType  # 88
+"""The row gives CASH an expiry; principal never expires."""
+ERROR_REASON_EARNED_IN_FUTURE: ErrorReason.ValueType  # 89
+"""The row was earned in the future."""
+ERROR_REASON_IMPORT_NOT_FOUND: ErrorReason.ValueType  # 90
+"""No rows of this import ever came."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

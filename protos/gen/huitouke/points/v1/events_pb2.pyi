@@ -685,6 +685,68 @@ class PointsExpiring(_message.Message):
 Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
 
 @_typing.final
+class BalanceImported(_message.Message):
+    """BalanceImported: an opening balance was brought in from another system, as one lot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    IMPORTED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EARNED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    import_id: _builtins.str
+    """Import id."""
+    reference: _builtins.str
+    """What the other system calls the lot."""
+    asset: _entry_pb2.Asset.ValueType
+    """What was brought in."""
+    amount: _builtins.int
+    """How much: points, or minor units."""
+    @_builtins.property
+    def imported_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def earned_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was earned."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it expires; absent for never."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        imported_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        earned_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "earned_at", b"earned_at", "expires_at", b"expires_at", "imported_at", b"imported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "earned_at", b"earned_at", "expires_at", b"expires_at", "import_id", b"import_id", "imported_at", b"imported_at", "member_id", b"member_id", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceImported: _TypeAlias = BalanceImported  # noqa: Y015
+
+@_typing.final
 class ProgrammePublished(_message.Message):
     """ProgrammePublished: a new programme version exists. Key = the programme's fixed id."""
 

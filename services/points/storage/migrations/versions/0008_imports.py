@@ -20,6 +20,46 @@ CREATE TABLE expiry_warnings (
 )
 """
 
+# A row of an import is known for ever by what the other system calls its lot.
+IMPORTED_ROWS = """
+CREATE TABLE imported_rows (
+    import_id uuid NOT NULL,
+    reference text NOT NULL,
+    line bigint NOT NULL,
+    member_id uuid NOT NULL,
+    version bigint NOT NULL,
+    lot_number integer NOT NULL,
+    asset asset NOT NULL,
+    amount bigint NOT NULL,
+    earned_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    CONSTRAINT imported_rows_pkey PRIMARY KEY (import_id, reference),
+    CONSTRAINT imported_rows_have_a_line CHECK (line > 0),
+    CONSTRAINT imported_rows_bring_something CHECK (amount > 0)
+);
+CREATE TRIGGER imported_rows_are_immutable BEFORE UPDATE OR DELETE ON imported_rows
+    FOR EACH ROW EXECUTE FUNCTION refuse_change()
+"""
+
+IMPORTS = """
+CREATE TABLE imports (
+    import_id uuid NOT NULL,
+    acknowledged_line bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT imports_pkey PRIMARY KEY (import_id)
+) WITH (fillfactor = 50);
+CREATE TABLE rejected_rows (
+    import_id uuid NOT NULL,
+    line bigint NOT NULL,
+    reference text NOT NULL,
+    reason text NOT NULL,
+    message text NOT NULL,
+    CONSTRAINT rejected_rows_pkey PRIMARY KEY (import_id, line)
+)
+"""
+
 
 def upgrade() -> None:
-    op.execute(EXPIRY_WARNINGS)
+    for script in (EXPIRY_WARNINGS, IMPORTED_ROWS, IMPORTS):
+        op.execute(script)
