@@ -23,6 +23,7 @@ from services.points.domain.commands import (
     CancelPost,
     CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
@@ -33,7 +34,14 @@ from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
+from services.points.domain.records import (
+    Checkout,
+    ImportedRow,
+    PostedCheckout,
+    Reversal,
+    TopUp,
+    Warned,
+)
 from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
 from tests.points_memory import giving, holds, movements
@@ -133,6 +141,10 @@ def _load_known_ids(tables: Tables, books: Books, commands: Sequence[Command]) -
                 loaded.entry, loaded.answer = known.entry, known.answer
         if isinstance(command, ReverseCheckout):
             books.reversal_ids |= {command.reversal_id} & tables.reversals.keys()
+        if isinstance(command, ImportBalance):
+            key = command.import_id, command.reference
+            if key in tables.imported:
+                books.imported[key] = tables.imported[key]
         if isinstance(command, WarnExpiring):
             books.warned |= tables.warned.get(command.member_id, set())
         if isinstance(command, TopUpStoredValue):
@@ -255,6 +267,14 @@ def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> 
         movements.write_sold(transaction, movements.sold_value(top_up))
 
 
+def _write_imported(transaction: MemoryTransaction, imported: Sequence[ImportedRow]) -> None:
+    for row, _, _ in imported:
+        key = row.import_id, row.reference
+        if key in transaction.tables.imported:
+            raise psycopg.errors.SerializationFailure("an id was taken meanwhile")
+        transaction.put(transaction.tables.imported, key, row)
+
+
 def _write_unique(transaction: MemoryTransaction, table: Collection[UUID], id_: UUID) -> None:
     """An id that another transaction has taken since this one looked."""
     if id_ in table:
@@ -274,6 +294,7 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "new_holds": holds.write_new,
     "resolved_holds": holds.write_resolved,
     "movements": movements.write,
+    "imported": _write_imported,
     "new_pending": giving.write_new,
     "touched_pending": giving.write_touched,
 }

@@ -17,6 +17,7 @@ from chassis.storage.outbox import OutboxEvent
 from chassis.storage.requests import Key, Remembered, ToRemember
 from services.points.domain.accounts import Account, Member
 from services.points.domain.assets import Asset
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
 from services.points.domain.limits import Budget, Counter
 from services.points.domain.lots import Lot, NextExpiry
@@ -51,6 +52,7 @@ class Tables:
     pending: dict[UUID, dict[PendingKey, PendingPoints]] = field(default_factory=dict)
     rule_usage: dict[Counter, int] = field(default_factory=dict)
     rule_budgets: dict[str, Budget] = field(default_factory=dict)
+    imported: dict[tuple[UUID, str], ImportBalance] = field(default_factory=dict)
     programmes: list[Programme] = field(default_factory=list)
     requests: dict[Key, Remembered] = field(default_factory=dict)
     outbox: list[OutboxEvent] = field(default_factory=list)
