@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 FETCHED := $(VENV)/.fetched
 
-.PHONY: help venv demo up test lint format protos protos-release bench \
+.PHONY: help venv demo up test prove lint format protos protos-release bench \
         lint-ruff lint-mypy lint-imports lint-protos
 
 help: ## List these targets.
@@ -27,6 +27,10 @@ up: venv ## Start the whole suite on this machine until Ctrl-C.
 
 test: venv lint ## Check and test everything.
 	@$(BIN)/python -m pytest
+
+prove: venv ## Prove the ledger: 10,000 histories, long races, mutants of its rules (hours).
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[prove]'
+	@$(BIN)/python -m tests.proving
 
 lint: venv ## Check style, types, walls, contracts and generated code.
 	@$(MAKE) -j2 -k --output-sync=target lint-ruff lint-mypy lint-imports lint-protos

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("executor_postings", "relay_drain", "checkouts")
+BENCHMARKS = ("executor_postings", "relay_drain", "checkouts", "verification")
 
 
 def machine() -> str:

@@ -27,12 +27,20 @@ RawCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An RPC: host:port, full method name, the authority to trust (PEM), what goes with a call."""
+    """An RPC: host:port, full method name, the authority to trust (PEM), what goes with a call.
+
+    `identity` is a certificate and its key (PEM) for servers that want to know who calls.
+    """
 
     address: str
     method: str
     authority: bytes
     metadata: tuple[tuple[str, str], ...] = ()
+    identity: tuple[bytes, bytes] | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        certificate, key = self.identity or (None, None)
+        return grpc.ssl_channel_credentials(self.authority, key, certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ class _Load:
     metadata: tuple[tuple[str, str], ...]
     requests: Sequence[bytes]
     per_second: float
+    in_flight: int = IN_FLIGHT
     taken: int = 0
 
     async def run(self, seconds: float) -> Round:
@@ -69,7 +78,10 @@ class _Load:
         answers: list[bytes] = []
         began = perf_counter()
         await asyncio.gather(
-            *(self._call_until(began, seconds, milliseconds, answers) for _ in range(IN_FLIGHT))
+            *(
+                self._call_until(began, seconds, milliseconds, answers)
+                for _ in range(self.in_flight)
+            )
         )
         return Round(perf_counter() - began, sorted(milliseconds), answers)
 
@@ -90,20 +102,21 @@ class _Load:
 
 
 async def _run(
-    target: Target, requests: Sequence[bytes], seconds: float, per_second: float
+    target: Target, requests: Sequence[bytes], seconds: float, per_second: float, in_flight: int
 ) -> Round:
-    credentials = grpc.ssl_channel_credentials(target.authority)
-    async with grpc.aio.secure_channel(target.address, credentials) as channel:
+    async with grpc.aio.secure_channel(target.address, target.credentials()) as channel:
         call: RawCall = channel.unary_unary(target.method)
-        warm_up = await _Load(call, target.metadata, requests[:WARM_UP_CALLS], 0).run(seconds)
-        rest = requests[WARM_UP_CALLS:]
-        measured = await _Load(call, target.metadata, rest, per_second).run(seconds)
+        first, rest = requests[: 2 * in_flight], requests[2 * in_flight :]
+        warm_up = await _Load(call, target.metadata, first, 0, in_flight).run(seconds)
+        measured = await _Load(call, target.metadata, rest, per_second, in_flight).run(seconds)
     answers = warm_up.answers + measured.answers
     return Round(measured.seconds, measured.milliseconds, answers)
 
 
-def _round(target: Target, requests: Sequence[bytes], seconds: float, per_second: float) -> Round:
-    return uvloop.run(_run(target, requests, seconds, per_second))
+def _round(
+    target: Target, requests: Sequence[bytes], seconds: float, per_second: float, in_flight: int
+) -> Round:
+    return uvloop.run(_run(target, requests, seconds, per_second, in_flight))
 
 
 class Client:
@@ -132,10 +145,12 @@ class Client:
         *,
         seconds: float = float("inf"),
         per_second: float = 0.0,
+        in_flight: int = IN_FLIGHT,
     ) -> Round:
-        """Send requests, 64 in flight, until none is left or `seconds` have passed.
+        """Send requests, `in_flight` at once, until none is left or `seconds` have passed.
 
-        The first 128 warm the channel up and aren't timed. `per_second` paces the rest instead
-        of sending each as soon as an earlier one is answered.
+        The first two of each caller warm the channel up and aren't timed. `per_second` paces the
+        rest instead of sending each as soon as an earlier one is answered.
         """
-        return self._pool.submit(_round, target, requests, seconds, per_second).result()
+        work = self._pool.submit(_round, target, requests, seconds, per_second, in_flight)
+        return work.result()

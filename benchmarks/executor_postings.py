@@ -17,16 +17,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import statistics
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from random import Random
 from uuid import UUID
 
@@ -36,20 +31,19 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1 import purchase_pb2
 from huitouke.type.v1 import merchant_category_pb2, place_pb2
 
+from benchmarks.postgres import CLIENTS, JOBS, SCALE, PgBench, server
 from chassis.clock import SystemClock
 from chassis.identifiers import new_id
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Submission
 from chassis.storage.migrations import migrate
 from chassis.storage.requests import fingerprint
-from cli.local.ports import free_port
-from cli.local.postgres import PostgresServer, ensure_database, programs
+from cli.local.postgres import ensure_database
 from services.points.converters.requests import to_command
 from services.points.domain.commands import Command
 from services.points.main import MIGRATIONS, WRITERS, LedgerExecutor, ledger_executor
 
 MEMBERS, IN_FLIGHT = 10_000, 256
-SCALE, CLIENTS, JOBS = 10, 16, 2
 OPENING_MINOR, DINNER_MINOR, REDEEMED = 10_000_000, 30_000, 100
 TIERS = ("CLASSIC", "CLASSIC", "CLASSIC", "SILVER", "GOLD", "PLATINUM")
 KEY = b"benchmark-request-key-of-32-bytes"
@@ -206,41 +200,6 @@ class Ledger:
     def close(self) -> None:
         self.executor.stop()
         self._engine.dispose()
-
-
-class PgBench:
-    """The reference: pgbench on a database of its own."""
-
-    def __init__(self, url: str) -> None:
-        self._program = str(programs() / "pgbench")
-        self._url = url
-        self._run("-i", "-q", "-s", str(SCALE))
-
-    def round(self, seconds: float) -> float:
-        """Transactions a second."""
-        options = ("-c", str(CLIENTS), "-j", str(JOBS), "-T", str(max(1, round(seconds))))
-        found = re.search(r"tps = ([0-9.]+)", self._run(*options))
-        assert found is not None
-        return float(found[1])
-
-    def _run(self, *options: str) -> str:
-        command = [self._program, *options, self._url]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The URL of a server: DATABASE_URL's, or one of our own."""
-    if given := os.environ.get("DATABASE_URL"):
-        yield given.rsplit("/", 1)[0]
-        return
-    with tempfile.TemporaryDirectory(prefix="huitouke-benchmark-") as folder:
-        own = PostgresServer(Path(folder) / "data", free_port(), Path(folder) / "postgres.log")
-        own.start()
-        try:
-            yield own.url("").rstrip("/")
-        finally:
-            own.stop()
 
 
 def measure(url: str, rounds: int, seconds: float) -> None:

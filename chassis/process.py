@@ -59,8 +59,18 @@ The servicer (no rule, no SQL):
                               fingerprint(request, self._key), context.deadline_monotonic,
                               context.traceparent)
 
+A role that a person runs by hand may have options and an exit code of its own:
+
+    def options(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    def verify(settings: PointsSettings, process: Process) -> int:      # blocking, too
+        return 0 if balanced(as_json=process.options.json) else 1
+
+    {"verify": ByHand(verify, options)}
+
 Exit codes: 0 done or stopped, 1 failed while running, 2 settings, 3 couldn't start, 130 cut short
-by a second signal.
+by a second signal; or what a role by hand answers.
 '''
 
 import argparse
@@ -75,7 +85,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import uvloop
 from sqlalchemy.exc import OperationalError
@@ -130,16 +140,29 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a role knows of the process it runs in."""
+    """What a role knows of the process it runs in; `options` are those of a `ByHand` role."""
 
     service: str
     role: str
     stopping: Stopping = field(default_factory=Stopping)
     health: HealthBoard = field(default_factory=HealthBoard)
+    options: argparse.Namespace = field(default_factory=argparse.Namespace)
 
 
 S = TypeVar("S", bound=ServiceSettings)
-Role = Callable[[S, Process], Awaitable[None] | None]
+Role = Callable[[S, Process], Awaitable[int | None] | int | None]
+Options = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand(Generic[S]):
+    """A role that a person runs: blocking, with options and an exit code of its own."""
+
+    run: Callable[[S, Process], int]
+    options: Options
+
+    def __call__(self, settings: S, process: Process) -> int:
+        return self.run(settings, process)
 
 
 def run_roles(
@@ -154,11 +177,12 @@ def run_roles(
     """
     # gRPC's core writes its own chatter to stderr, past the logs; its errors come as refusals.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    role = _parse(service, roles, argv)
+    options = _parse(service, roles, argv)
+    role = str(options.role)
     settings = load(settings_class)
     configure_logs(service, role, settings.log_level)
     configure_traces(service, settings.otlp_endpoint)
-    process = Process(service, role)
+    process = Process(service, role, options=options)
     _spare_the_collector()
     _stand_back(settings.niceness)
     try:
@@ -204,16 +228,27 @@ def _stand_back(niceness: int) -> None:
             Path("/proc/self/autogroup").write_text(str(niceness))
 
 
-def _parse(service: str, roles: Mapping[str, Any], argv: Sequence[str] | None) -> str:
+def _parse(
+    service: str, roles: Mapping[str, Any], argv: Sequence[str] | None
+) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"huitouke-{service}",
         description=f"One process of the {service} service; settings come from the environment.",
     )
-    parser.add_argument("role", choices=sorted(roles), help="what this process does")
-    return str(parser.parse_args(argv).role)
+    choices = parser.add_subparsers(dest="role", required=True, help="what this process does")
+    for name in sorted(roles):
+        described = choices.add_parser(name, description=inspect.getdoc(_function(roles[name])))
+        if isinstance(roles[name], ByHand):
+            roles[name].options(described)
+    return parser.parse_args(argv)
+
+
+def _function(role: Any) -> Any:
+    return role.run if isinstance(role, ByHand) else role
 
 
 async def _run(settings: S, process: Process, role: Role[S]) -> int:
+    """The exit code."""
     _stop_on_signals(process.stopping)
     listen = _metrics_listen(settings, process.role)
     endpoint = Endpoint(listen, process.health.states) if listen else None
@@ -227,19 +262,18 @@ async def _run(settings: S, process: Process, role: Role[S]) -> int:
         if not work.done():
             _log.error("stop_took_too_long")
             os._exit(FAILED)
-        work.result()
+        return work.result() or 0
     finally:
         stopping.cancel()
         if endpoint is not None:
             endpoint.close()
-    return 0
 
 
-async def _work(settings: S, process: Process, role: Role[S]) -> None:
+async def _work(settings: S, process: Process, role: Role[S]) -> int | None:
     if inspect.iscoroutinefunction(role):
-        await role(settings, process)
-        return
-    await asyncio.to_thread(role, settings, process)
+        answer: int | None = await role(settings, process)
+        return answer
+    return await asyncio.to_thread(role, settings, process)  # type: ignore[arg-type]
 
 
 def _stop_on_signals(stopping: Stopping) -> None:

@@ -89,6 +89,8 @@ def _checkout_checks(
         Check("checkouts unfinished", 0, gateway.unfinished),
         Check("checkouts committed = posted", gateway.committed, ledger.checkouts_posted),
         Check("checkouts refunded = reversed", gateway.refunded, ledger.checkouts_reversed),
+        Check("refunds = reversals", gateway.refunds, ledger.reversals),
+        Check("amounts refunded = reversed", gateway.refunded_minor, ledger.reversed_minor),
     ]
 
 

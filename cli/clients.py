@@ -1,7 +1,7 @@
 """How the command line speaks to a suite: gRPC over TLS, as any outsider would."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 from cli.endpoints import Endpoints
 
 CALL_TIMEOUT_SECONDS = 15.0
+REPORT_TIMEOUT_SECONDS = 600.0
+"""For what looks at a whole ledger."""
 Metadata = Sequence[tuple[str, str]]
 
 
@@ -35,14 +37,33 @@ def _error_info(error: grpc.RpcError) -> tuple[str, Mapping[str, str]]:
     return "", {}
 
 
-def call(method: Any, request: Any, metadata: Metadata = ()) -> Any:
+def call(
+    method: Any,
+    request: Any,
+    metadata: Metadata = (),
+    timeout_seconds: float = CALL_TIMEOUT_SECONDS,
+) -> Any:
     """Call a unary RPC with a deadline.
 
     Raises:
         Refused: The server refused, or is not there.
     """
     try:
-        return method(request, timeout=CALL_TIMEOUT_SECONDS, metadata=metadata)
+        return method(request, timeout=timeout_seconds, metadata=metadata)
+    except grpc.RpcError as error:
+        raise Refused(error) from error
+
+
+def stream(
+    method: Any, request: Any, timeout_seconds: float = REPORT_TIMEOUT_SECONDS
+) -> Iterator[Any]:
+    """The answers of a server stream, with a deadline for all of them.
+
+    Raises:
+        Refused: The server refused, or is not there, or went away in the middle.
+    """
+    try:
+        yield from method(request, timeout=timeout_seconds)
     except grpc.RpcError as error:
         raise Refused(error) from error
 

@@ -1,15 +1,20 @@
 """The `huitouke` command. Its subcommands are imported only when they run."""
 
 import sys
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from cli.local.errors import LocalServerError
 
 DEFAULT_STATE = Path(".huitouke")
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+REJECTED_ROWS = 3
+"""Exit code of an import that finished without some of its rows."""
 
 app = typer.Typer(
     name="huitouke",
@@ -99,6 +104,114 @@ def books(state: State = DEFAULT_STATE) -> None:
     _finish(all(check.holds for check in checks))
 
 
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=DATES, help="Beginning, included, by the clock of Shanghai."),
+]
+Before = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=DATES, help="End, excluded, by the clock of Shanghai."),
+]
+
+
+@app.command()
+def statement(
+    member_id: Annotated[UUID, typer.Argument(metavar="MEMBER", help="The member's id.")],
+    state: State = DEFAULT_STATE,
+    since: Since = None,
+    before: Before = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
+) -> None:
+    """Show a member's postings, principal and gift apart, with opening and closing balances."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.statement import ask_statement, statement_table, write_csv
+
+    parts = ask_statement(Endpoints.load(state), str(member_id), since, before, as_csv=csv)
+    if csv:
+        write_csv(parts)
+    else:
+        Console().print(statement_table(str(member_id), parts))
+
+
+@app.command()
+def liability(
+    state: State = DEFAULT_STATE,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=DATES, help="A past instant, by the clock of Shanghai."),
+    ] = None,
+) -> None:
+    """Show what is owed to members: by source, rule, month of earning and of expiry."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.liability import ask_liability, show_liability
+
+    show_liability(ask_liability(Endpoints.load(state), as_of), Console())
+
+
+@app.command("trial-balance")
+def trial_balance(state: State = DEFAULT_STATE, since: Since = None, before: Before = None) -> None:
+    """Show how every account moved in a period; exits with 1 when the sides don't agree."""
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.reports.trial_balance import ask_trial_balance, trial_balance_table
+
+    found = ask_trial_balance(Endpoints.load(state), since, before)
+    Console().print(trial_balance_table(found))
+    _finish(found.balanced)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The opening balances (CSV, also gzipped).")],
+    import_id: Annotated[
+        UUID, typer.Option(help="The import's id, chosen once for all its files and tries.")
+    ],
+    state: State = DEFAULT_STATE,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send every row, also those that are in already.")
+    ] = False,
+    time_zone: Annotated[
+        str, typer.Option(help="The zone whose days dates without an hour are.")
+    ] = "Asia/Shanghai",
+    rejected: Annotated[
+        Path | None, typer.Option(help="Where rejected rows go; beside the file if not said.")
+    ] = None,
+) -> None:
+    """Bring opening balances of another system into the running suite's ledger.
+
+    It may be interrupted and run again: nothing is brought in twice. Columns: reference, member_id,
+    asset, amount, earned_at, expires_at. Exits with 3 when rows were rejected, with 1 when it could
+    not finish.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from rich.console import Console
+
+    from cli.endpoints import Endpoints
+    from cli.importing.command import import_balances
+
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(f"{time_zone} is no IANA time zone") from None
+    whole = import_balances(
+        Endpoints.load(state),
+        file,
+        import_id,
+        Console(),
+        zone=zone,
+        again=again,
+        report=rejected or file.with_name(f"{file.name}.rejected.csv"),
+    )
+    if not whole:
+        raise typer.Exit(REJECTED_ROWS)
+
+
 @events.command("tail")
 def tail(
     services: Annotated[
@@ -150,7 +263,11 @@ def main() -> None:
 
 def _is_for_people(error: Exception) -> bool:
     """Whether the text is meant for whoever sits there; the classes are loaded if at all."""
-    meant = {("cli.clients", "Refused"), ("cli.replay.bookings", "UnreadableFile")}
+    meant = {
+        ("cli.clients", "Refused"),
+        ("cli.replay.bookings", "UnreadableFile"),
+        ("cli.importing.rows", "UnreadableFile"),
+    }
     return (type(error).__module__, type(error).__qualname__) in meant
 
 

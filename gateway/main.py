@@ -25,12 +25,14 @@ from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, Gathering
 from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
+from gateway.clients.movements import MovementClient
 from gateway.clients.participants import ServiceParticipants
 from gateway.clients.services import CouponClient, MemberClient, PointsClient
 from gateway.converters.administration import AdminCodec
 from gateway.converters.events import encode_event
 from gateway.converters.notes import NoteCodec
-from gateway.converters.receipts import write_receipt, write_refund
+from gateway.converters.receipts import write_receipt
+from gateway.converters.refunding import write_refund
 from gateway.domain.coordinator import Coordinator
 from gateway.domain.deciding import decide
 from gateway.domain.merchants import administer
@@ -44,6 +46,7 @@ from gateway.servicers.authentication import CALLER, KeyAuthenticator
 from gateway.servicers.desk import CheckoutDesk
 from gateway.servicers.intake import Intake, NoteExecutor
 from gateway.servicers.intake_desk import IntakeDesk
+from gateway.servicers.movement_desk import MovementDesk
 from gateway.servicers.partners import PartnerServicer
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
@@ -86,6 +89,7 @@ class Upstream:
         points, coupon = self._channels["points"], self._channels["coupon"]
         self.members = MemberClient(self._channels["member"], timeout)
         self.ledger = PointsClient(points, timeout)
+        self.movements = MovementClient(points, timeout)
         self.coupons = CouponClient(coupon, timeout)
         self.participants = ServiceParticipants(points, coupon, timeout)
 
@@ -216,6 +220,7 @@ def compose_edge(settings: GatewaySettings, clock: Clock, store: Store, upstream
     coordinator = Coordinator(upstream.participants, store.journal, async_failpoint)
     refunder = Refunder(upstream.participants, store.journal, async_failpoint)
     desk = CheckoutDesk(pricing, coordinator, store.journal, reads, clock, key)
+    intake = Intake(notes, key)
     partners = PartnerServicer(
         members=members,
         ledger=ledger,
@@ -223,7 +228,8 @@ def compose_edge(settings: GatewaySettings, clock: Clock, store: Store, upstream
         pricing=pricing,
         desk=desk,
         refunds=RefundDesk(desk, refunder, reads, clock, key),
-        intake=IntakeDesk(Intake(notes, key), members, ledger, coupons),
+        intake=IntakeDesk(intake, members, ledger, coupons),
+        movements=MovementDesk(intake, members, upstream.movements),
         timeline=Timeline(ledger, coupons, reads, key),
         reads=reads,
         clock=clock,

@@ -21,8 +21,9 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the keeper of servers, in the run's controller only."""
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    """Start the keeper of servers, in the run's controller only, unless the run wants none."""
+    wanted = os.environ.get(servers.ADDRESS) != servers.NONE
+    if wanted and not hasattr(config, "workerinput") and not config.option.collectonly:
         config.stash[_KEEPER] = servers.Keeper()
 
 

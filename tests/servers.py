@@ -21,6 +21,8 @@ from cli.local.ports import free_port
 
 ADDRESS = "HUITOUKE_TEST_SERVERS"
 """Environment variable that tells the workers where the keeper listens."""
+NONE = "none"
+"""What it says where no test of a run needs a server."""
 
 START_TIMEOUT_SECONDS = 110
 

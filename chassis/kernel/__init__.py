@@ -4,6 +4,7 @@
 """
 
 from chassis.kernel.decisions import Decision
+from chassis.kernel.faults import Fault
 from chassis.kernel.refusals import Category, FieldViolation, Refusal
 
-__all__ = ["Category", "Decision", "FieldViolation", "Refusal"]
+__all__ = ["Category", "Decision", "Fault", "FieldViolation", "Refusal"]

@@ -142,7 +142,7 @@ def batch_call(
 
 
 def _admit(item: Any, call: calls.Call, build: Callable[[Any, ItemContext], Sub]) -> Sub:
-    validation.validate(item.request)
+    validation.validate_alone(item.request)
     deadline = call.deadline_monotonic
     if item.HasField("timeout"):
         deadline = min(deadline, monotonic() + item.timeout.ToNanoseconds() / 1e9)

@@ -70,16 +70,24 @@ class Channel:
         """
         deadline = _deadline(timeout_seconds)
         metadata = _metadata(traceparent, actor)
-        attempt = 1
-        while True:
-            try:
-                return await self._attempt(method, request, deadline, metadata)
-            except Refusal as refusal:
-                pause = self._retry.pause_seconds(attempt, refusal) if idempotent else None
-                if pause is None or not self._may_repeat(deadline, pause):
-                    raise
-            await asyncio.sleep(pause)
-            attempt += 1
+        done = await self._repeat(method, request, deadline, metadata, repeatable=idempotent)
+        return done[0]
+
+    async def write(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout_seconds: float,
+    ) -> tuple[Response, bool]:
+        """Do the same for a write with a request id, so it may be retried.
+
+        Returns also whether the answer was remembered from an earlier request; so does a raised
+        Refusal in `replayed`.
+        """
+        deadline, metadata = _deadline(timeout_seconds), _metadata("", None)
+        response, call = await self._repeat(method, request, deadline, metadata, repeatable=True)
+        return response, _replayed(await call.trailing_metadata())
 
     async def stream(
         self,
@@ -109,24 +117,46 @@ class Channel:
         """Close; calls in flight get `grace_seconds`, or none."""
         await self.grpc.close(grace_seconds)
 
+    async def _repeat(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        deadline: float,
+        metadata: tuple[tuple[str, str], ...],
+        *,
+        repeatable: bool,
+    ) -> tuple[Response, Any]:
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(method, request, deadline, metadata)
+            except Refusal as refusal:
+                pause = self._retry.pause_seconds(attempt, refusal) if repeatable else None
+                if pause is None or not self._may_repeat(deadline, pause):
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1
+
     async def _attempt(
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         deadline: float,
         metadata: tuple[tuple[str, str], ...],
-    ) -> Response:
+    ) -> tuple[Response, Any]:
         try:
-            response = await method(request, timeout=_remaining(deadline), metadata=metadata)
+            call = method(request, timeout=_remaining(deadline), metadata=metadata)
+            response = await call
         except grpc.aio.AioRpcError as error:
             refusal = from_rpc_error(error)
+            refusal.replayed = _replayed(error.trailing_metadata())
             self._count(refusal.reason)
             if not refusal.passing:
                 self._budget.earn()
             raise refusal from None
         self._count("OK")
         self._budget.earn()
-        return response
+        return response, call
 
     def _count(self, reason: str) -> None:
         metrics.RPC_CALLED.prometheus.labels(self.server, reason).inc()
@@ -138,6 +168,11 @@ class Channel:
         outcome = "repeated" if granted else "no_budget"
         metrics.RPC_RETRIED.prometheus.labels(self.server, outcome).inc()
         return granted
+
+
+def _replayed(trailing: Any) -> bool:
+    """Whether the server marked what it said as remembered."""
+    return (calls.REPLAYED_KEY, "true") in tuple(trailing or ())
 
 
 def _deadline(timeout_seconds: float) -> float:

@@ -111,6 +111,11 @@ class Interceptor:
 
         async def serve(raws: AsyncIterator[bytes], context: Context) -> bytes | None:
             async def requests() -> AsyncIterator[Message]:
+                """What is sent, each message checked.
+
+                A caller that breaks off may look like one that has ended, since grpc shows the end
+                before its reason: a handler takes what came, and no end for a promise.
+                """
                 async for raw in raws:
                     yield _parse(rule, parse, raw)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import protovalidate
+from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -34,12 +35,24 @@ def validate(request: Message) -> None:
 def refuse_nul(request: Message) -> None:
     """Raise Refusal(INVALID, INVALID_FIELD) naming each text that holds a NUL character.
 
-    No database could keep it. Visits every field: for a valid request, whose size is bounded.
+    No database could keep it. Visits every field but those that are validated alone: for a valid
+    request, whose size is bounded.
     """
     rule = "must not hold the character NUL"
     violations = [FieldViolation(path, rule) for path in _with_nul(request)]
     if violations:
         raise invalid_fields(violations)
+
+
+def validate_alone(item: Message) -> None:
+    """Raise Refusal(INVALID, INVALID_FIELD) for one item of many that the contract leaves alone.
+
+    Items are marked `ignore: IGNORE_ALWAYS`, so that a wrong one is refused without its request;
+    whoever handles them calls this for each.
+    """
+    validate(item)
+    if b"\0" in item.SerializeToString():  # a tenth of what visiting every field costs
+        refuse_nul(item)
 
 
 def prepare(request_class: type[Message]) -> None:
@@ -100,12 +113,19 @@ def _elements(request: Message) -> int:
 def _with_nul(message: Message, prefix: str = "") -> Iterator[str]:
     """Yield the paths of the texts that hold a NUL."""
     for field, value in message.ListFields():
+        if _left_alone(field):
+            continue
         for index, element in enumerate(_values(field, value)):
             path = f"{prefix}{field.name}" + (f"[{index}]" if field.is_repeated else "")
             if isinstance(element, Message):
                 yield from _with_nul(element, f"{path}.")
             elif isinstance(element, str) and "\0" in element:
                 yield path
+
+
+def _left_alone(field: FieldDescriptor) -> bool:
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    return validate_pb2.IGNORE_ALWAYS in (rules.ignore, rules.repeated.items.ignore)
 
 
 def _values(field: FieldDescriptor, value: Any) -> Any:

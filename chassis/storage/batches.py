@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from chassis.clock import Clock
-from chassis.failpoints import failpoint
 from chassis.kernel.decisions import Decision
 from chassis.kernel.refusals import Category, FieldViolation, Refusal
-from chassis.storage import outbox, requests, sets
+from chassis.storage import requests
 from chassis.storage.answers import decode_outcome, encode_answer, encode_refusal
 from chassis.storage.contracts import AnswerCodec, Executed, Repository, Submission
-from chassis.storage.failures import BlamedError, give_back
+from chassis.storage.failures import BlamedError
 from chassis.storage.outbox import OutboxEvent
+from chassis.storage.transactions import Transaction, Transactions
 
 A = TypeVar("A")
 C = TypeVar("C")
@@ -33,6 +33,7 @@ class _Effects(Generic[A]):
 
     now: datetime
     first_of: dict[requests.Key, int]
+    remembered: Mapping[requests.Key, requests.Remembered] = field(default_factory=dict)
     outcomes: dict[int, Executed[A] | Refusal] = field(default_factory=dict)
     encoded: dict[int, bytes] = field(default_factory=dict)
     events: list[OutboxEvent] = field(default_factory=list)
@@ -48,18 +49,17 @@ class _Effects(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class BatchRunner(Generic[C, S, A, E]):
-    """Runs a batch of commands in one READ COMMITTED transaction of its own.
+    """Runs a batch of commands in one transaction of its own.
 
     Keeps nothing between runs: a rerun after any failure loads everything again.
     """
 
-    engine: Engine
+    transactions: Transactions
     repository: Repository[C, S]
     decide: Callable[[S, C, datetime], Decision[A, E]]
     answer_codec: AnswerCodec[A]
     encode_event: Callable[[E, datetime], OutboxEvent]
     clock: Clock
-    name: str
 
     def run(self, batch: Sequence[Submission[C]]) -> list[Executed[A] | Refusal]:
         """Return each command's outcome after the commit.
@@ -67,42 +67,35 @@ class BatchRunner(Generic[C, S, A, E]):
         Raises BlamedError where one command is known to be at fault, else what went wrong; then
         nothing was saved, unless the error came from the commit itself.
         """
-        connection = self.engine.connect()
-        try:
-            transaction = connection.begin()
-            effects, save = self._run_in(connection, batch)
+        with self.transactions.begin() as transaction:
+            effects, save = self._run_in(transaction, batch)
             if not getattr(self.repository, "saves_blindly", False):
                 save()
                 save = _nothing
-            with sets.pipelined(connection):  # the last statements and COMMIT in one round trip
-                save()
-                outbox.append(connection, effects.events, effects.traceparents)
-                requests.remember(connection, effects.to_remember(batch), effects.now)
-                failpoint(f"{self.name}.executor.before_commit")
-                end = sets.commit(connection)
-            assert end.tag == "COMMIT", "a repository hid a failed statement"
-            transaction.commit()  # tells SQLAlchemy; sends nothing more
-            failpoint(f"{self.name}.executor.after_commit")
-        except BaseException as error:
-            give_back(self.engine, connection, error)
-            raise
-        connection.close()
+            transaction.commit(
+                save,
+                effects.events,
+                effects.traceparents,
+                effects.to_remember(batch),
+                effects.now,
+            )
         return [self._outcome(batch, index, effects) for index in range(len(batch))]
 
     def _run_in(
-        self, connection: Connection, batch: Sequence[Submission[C]]
+        self, transaction: Transaction, batch: Sequence[Submission[C]]
     ) -> tuple[_Effects[A], Callable[[], None]]:
         """Lock, read and decide; returns what that came to, and what saves the state."""
+        connection = transaction.connection
         first_of = _first_of_each_request(batch)
         firsts = list(first_of.values())
         state = self.repository.lock(connection, [batch[index].command for index in firsts])
         effects: _Effects[A] = _Effects(self._now(state), first_of)
         asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
-        remembered = requests.read(connection, asked)
+        effects.remembered = transaction.remembered(asked)
         fresh = []
         for key, index in first_of.items():
-            if key in remembered:
-                outcome = self._blaming(index, self._replay, batch[index], remembered[key])
+            if key in effects.remembered:
+                outcome = self._blaming(index, self._replay, batch[index], effects.remembered[key])
                 effects.outcomes[index] = outcome
             else:
                 fresh.append(index)
@@ -170,7 +163,10 @@ class BatchRunner(Generic[C, S, A, E]):
         effects: _Effects[A],
     ) -> Executed[A] | Refusal:
         submission = batch[index]
-        first = effects.first_of[_key(index, submission)]
+        key = _key(index, submission)
+        first = effects.first_of[key]
+        if index != first and key in effects.remembered:  # the batch's first may be a reuse itself
+            return self._replay(submission, effects.remembered[key])
         outcome = effects.outcomes[first]
         model = batch[first].fingerprint
         if index == first or model is None:

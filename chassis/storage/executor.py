@@ -37,6 +37,7 @@ from chassis.storage.queueing import (
     deliver,
 )
 from chassis.storage.recovery import Recovery
+from chassis.storage.transactions import PostgresTransactions
 
 __all__ = [
     "AnswerCodec",
@@ -89,7 +90,14 @@ class Executor(Generic[C, S, A, E]):
         self._observer = observer or SilentObserver()
         self._queue: CommandQueue[C, A] = CommandQueue(limit=queue_limit, batch_limit=batch_limit)
         self._recovery: Recovery[C, A] = Recovery(
-            BatchRunner(engine, repository, decide, answer_codec, encode_event, clock, name).run,
+            BatchRunner(
+                PostgresTransactions(engine, name),
+                repository,
+                decide,
+                answer_codec,
+                encode_event,
+                clock,
+            ).run,
             retry or RetryPolicy(),
             self._observer,
             name,

@@ -7,10 +7,11 @@ from huitouke.gateway.v1 import checkout_pb2
 from huitouke.gateway.v1 import partner_service_pb2 as partner
 from huitouke.type.v1.booking_channel_pb2 import BookingChannel
 
+from cli.amounts import yuan
 from cli.clients import Refused, call, new_request_id
 from cli.demo.guests import Guest, Member, forged
 from cli.demo.stage import Stage, Till
-from cli.demo.story import Story, yuan
+from cli.demo.story import Story
 
 TOP_UP_FEN = 100_000
 GIFT_FEN = 10_000

@@ -5,13 +5,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.amounts import yuan
 from cli.clients import Refused
-
-
-def yuan(fen: int) -> str:
-    """1234 → "12.34"."""
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
 
 
 class Story:

@@ -10,7 +10,7 @@ from huitouke.points.v1 import points_service_pb2
 
 from chassis.rpc.client import Channel
 from gateway.clients.batches import batched
-from gateway.domain.participants import Posted
+from gateway.domain.participants import Posted, Reversed
 
 _POINTS = "/huitouke.points.v1.PointsService/"
 _COUPON = "/huitouke.coupon.v1.CouponService/"
@@ -62,10 +62,9 @@ class ServiceParticipants:
     async def cancel_reservation(self, request: bytes) -> None:
         await self._call(self._coupon, self._cancel_reservation, request)
 
-    async def reverse(self, request: bytes) -> points_service_pb2.ReverseResponse:
+    async def reverse(self, request: bytes) -> Reversed:
         answer = await self._call(self._points, self._reverse, request)
-        assert isinstance(answer, points_service_pb2.ReverseResponse)
-        return answer
+        return Reversed(answer.whole, answer)
 
     async def roll_back(self, request: bytes) -> coupon_service_pb2.RollBackResponse:
         answer = await self._call(self._coupon, self._roll_back, request)

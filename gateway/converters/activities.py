@@ -24,6 +24,12 @@ _KINDS = {
     entry_pb2.ENTRY_KIND_REVERSAL: partner_service_pb2.ACTIVITY_KIND_REFUND,
     entry_pb2.ENTRY_KIND_TOP_UP: partner_service_pb2.ACTIVITY_KIND_TOP_UP,
     entry_pb2.ENTRY_KIND_EXPIRY: partner_service_pb2.ACTIVITY_KIND_EXPIRY,
+    entry_pb2.ENTRY_KIND_CAPTURE: partner_service_pb2.ACTIVITY_KIND_PURCHASE,
+    entry_pb2.ENTRY_KIND_MATURING: partner_service_pb2.ACTIVITY_KIND_MATURING,
+    entry_pb2.ENTRY_KIND_TRANSFER: partner_service_pb2.ACTIVITY_KIND_TRANSFER,
+    entry_pb2.ENTRY_KIND_ADJUSTMENT: partner_service_pb2.ACTIVITY_KIND_ADJUSTMENT,
+    entry_pb2.ENTRY_KIND_WITHDRAWAL: partner_service_pb2.ACTIVITY_KIND_WITHDRAWAL,
+    entry_pb2.ENTRY_KIND_TOP_UP_REFUND: partner_service_pb2.ACTIVITY_KIND_TOP_UP_REFUND,
 }
 _MAC_BYTES = 12
 START = Cursor()

@@ -24,6 +24,8 @@ class NoteCodec:
             "member_id": str(answer.member_id) if answer.member_id else "",
             "tier": answer.tier,
             "language": answer.language,
+            "to_member_id": str(answer.to_member_id) if answer.to_member_id else "",
+            "tender": answer.tender,
         }
         return json.dumps(content, separators=(",", ":")).encode()
 
@@ -42,4 +44,6 @@ class NoteCodec:
             UUID(content["member_id"]) if content["member_id"] else None,
             content["tier"],
             content["language"],
+            UUID(content["to_member_id"]) if content.get("to_member_id") else None,
+            content.get("tender", 0),
         )

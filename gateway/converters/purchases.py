@@ -112,6 +112,10 @@ def to_ledger_purchase(bill: Bill) -> purchase_pb2.Purchase:
         booked.stay.channel = stay.channel
         booked.stay.rate_code = stay.rate_code
         booked.stay.nights = stay.nights
+        if stay.HasField("ends_at"):
+            booked.stay.ends_at.CopyFrom(stay.ends_at)
+    if asked.season:
+        booked.season = asked.season
     return booked
 
 
@@ -150,6 +154,8 @@ def to_draft(bill: Bill) -> checkout_pb2.Receipt:
         currency=bill.purchase.currency,
         tenders=bill.purchase.tenders,
     )
+    if any(line.line_id for line in bill.purchase.lines):
+        draft.line_ids.extend(line.line_id for line in bill.purchase.lines)
     for discount in bill.discounts:
         draft.coupons.add(
             coupon_id=discount.coupon_id,

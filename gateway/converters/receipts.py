@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.gateway.v1 import checkout_pb2
 from huitouke.points.v1 import points_service_pb2, purchase_pb2
 
@@ -14,7 +13,6 @@ from gateway.domain.checkouts import (
     Figures,
     Opening,
     Record,
-    RefundOpening,
     RefundRecord,
     RefundState,
 )
@@ -29,6 +27,10 @@ def to_balances(balances: purchase_pb2.Balances) -> checkout_pb2.MemberBalances:
         bonus_minor=balances.bonus_minor,
         points_debt=balances.points_debt,
         next_expiring_points=balances.next_expiring_points,
+        points_held=balances.points_held,
+        cash_held_minor=balances.cash_held_minor,
+        bonus_held_minor=balances.bonus_held_minor,
+        points_pending=balances.points_pending,
     )
     if balances.HasField("next_expiry"):
         shown.next_expiry.CopyFrom(balances.next_expiry)
@@ -45,8 +47,11 @@ def complete_receipt(
     receipt.bonus_paid_minor = posted.bonus_paid_minor
     receipt.to_pay_minor = posted.to_pay_minor
     receipt.points_earned = posted.points_earned
+    receipt.points_pending = posted.points_pending
     for rule in posted.earned_by:
-        receipt.earned_lines.add(rule_code=rule.rule_code, points=rule.points)
+        line = receipt.earned_lines.add(rule_code=rule.rule_code, points=rule.points)
+        if rule.HasField("pending_until"):
+            line.pending_until.CopyFrom(rule.pending_until)
     receipt.balances.CopyFrom(to_balances(posted.balances))
     assert adds_up(
         receipt.gross_minor,
@@ -71,27 +76,6 @@ def write_receipt(opening: Opening, posted: Posted) -> tuple[bytes, Figures]:
         points_earned=receipt.points_earned,
     )
     return receipt.SerializeToString(), figures
-
-
-def write_refund(opening: RefundOpening, reversed_: object, rolled_back: object | None) -> bytes:
-    """Return the encoded refund from what the ledger and the coupon service did."""
-    assert isinstance(reversed_, points_service_pb2.ReverseResponse)
-    refund = checkout_pb2.Refund(
-        refund_id=str(opening.refund_id),
-        refunded_at=reversed_.reversed_at,
-        points_restored=reversed_.points_restored,
-        cash_restored_minor=reversed_.cash_restored_minor,
-        bonus_restored_minor=reversed_.bonus_restored_minor,
-        money_minor=opening.money_minor,
-        points_taken_back=reversed_.points_taken_back,
-        debt_recorded=reversed_.debt_recorded,
-        balances=to_balances(reversed_.balances),
-    )
-    if rolled_back is not None:
-        assert isinstance(rolled_back, coupon_service_pb2.RollBackResponse)
-        refund.restored_coupon_ids.extend(rolled_back.restored_coupon_ids)
-        refund.expired_coupon_ids.extend(rolled_back.expired_coupon_ids)
-    return refund.SerializeToString()
 
 
 def to_refund(record: RefundRecord) -> checkout_pb2.Refund:

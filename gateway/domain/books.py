@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Counts:
     """Checkouts by state, and what the committed ones did; minor units, points.
 
-    `coupons_redeemed` leaves out those of refunded checkouts.
+    `refunded` counts checkouts of which nothing is left, `refunds` all refunds; `coupons_redeemed`
+    leaves out those of the former.
     """
 
     unfinished: int
@@ -22,3 +23,5 @@ class Counts:
     stored_value_minor: int
     points_earned: int
     coupons_redeemed: int
+    refunds: int
+    refunded_minor: int

@@ -120,8 +120,10 @@ class RefundState(IntEnum):
 class RefundOpening:
     """The first record of a refund, with the exact bytes for each participant.
 
-    `roll_back` is empty where the checkout used no coupon. `money_minor` goes back outside the
-    suite. `refusal` is set when it is refused before anyone is asked.
+    `roll_back` is empty where the checkout used no coupon; it is sent with the last amount.
+    `ordinal` is the refund's number among those of its checkout that happened: it holds for the
+    amounts only where as many as before it have. `draft` is the refund as far as it is known,
+    encoded. `refusal` is set when it is refused before anyone is asked.
     """
 
     refund_id: UUID
@@ -133,18 +135,32 @@ class RefundOpening:
     opened_at: datetime
     reverse: bytes = b""
     roll_back: bytes = b""
-    money_minor: int = 0
+    ordinal: int = 1
+    draft: bytes = b""
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class RefundFigures:
+    """What a refund came to, in minor units; `whole`: nothing of its checkout is left."""
+
+    amount_minor: int = 0
+    money_minor: int = 0
+    whole: bool = False
+
+
+NO_FIGURES = RefundFigures()
+
+
+@dataclass(frozen=True, slots=True)
 class RefundRecord:
-    """A refund as it stands; `answer` is the encoded refund when DONE."""
+    """A refund as it stands; `answer` is the encoded refund when DONE, with its `figures`."""
 
     opening: RefundOpening
     state: RefundState = RefundState.OPEN
     answer: bytes = field(default=b"", repr=False)
     refusal: Refusal | None = None
+    figures: RefundFigures = NO_FIGURES
 
     @property
     def refund_id(self) -> UUID:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.kernel import Refusal
-from gateway.domain.checkouts import Figures, Opening, Record, RefundOpening, RefundRecord
+from gateway.domain.checkouts import (
+    Figures,
+    Opening,
+    Record,
+    RefundFigures,
+    RefundOpening,
+    RefundRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class CompleteRefund:
 
     record: RefundRecord
     answer: bytes
+    figures: RefundFigures
 
 
 @dataclass(frozen=True, slots=True)

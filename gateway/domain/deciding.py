@@ -51,6 +51,9 @@ class Refundable:
     finished: bool
     open_refund: bool
     refunded: bool
+    """Wholly: nothing is left."""
+    done: int = 0
+    """Refunds that happened."""
 
 
 @dataclass(slots=True)
@@ -162,7 +165,7 @@ def _record_refund(batch: Batch, command: RecordRefund) -> RefundRecorded:
     known = batch.refunds.get(key)
     if known is not None:
         return RefundRecorded(known, fresh=False)
-    refusal = opening.refusal or _may_refund(batch, command)
+    refusal = _may_refund(batch, command) or opening.refusal
     if refusal is not None and refusal.passing:
         raise refusal
     state = RefundState.OPEN if refusal is None else RefundState.REFUSED
@@ -185,6 +188,8 @@ def _may_refund(batch: Batch, command: RecordRefund) -> Refusal | None:
         return errors.already_refunded()
     if checkout.state is State.OPEN or not checkout.finished or checkout.open_refund:
         return errors.in_progress()
+    if checkout.done + 1 != command.opening.ordinal:
+        return errors.in_progress()  # another came between: its amounts are no longer right
     return None
 
 
@@ -196,7 +201,12 @@ def _settle_refund(batch: Batch, command: SettlesRefund) -> Decision[Answer, Eve
     opening = command.record.opening
     events: tuple[Event, ...] = ()
     if isinstance(command, CompleteRefund):
-        record = replace(command.record, state=RefundState.DONE, answer=command.answer)
+        record = replace(
+            command.record,
+            state=RefundState.DONE,
+            answer=command.answer,
+            figures=command.figures,
+        )
         assert opening.member_id is not None, "only a known member's checkout is refunded"
         version = batch.next_version(opening.member_id)
         events = (

@@ -166,6 +166,25 @@ def already_refunded() -> Refusal:
     )
 
 
+def refund_exceeds_checkout(left_minor: int) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "REFUND_EXCEEDS_CHECKOUT",
+        f"only {left_minor} of the bill after coupons is left to be refunded; "
+        "leave the amount out to refund all of it",
+        metadata={"left_minor": str(left_minor)},
+    )
+
+
+def refund_exceeds_line(line_id: str, left_minor: int) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "REFUND_EXCEEDS_LINE",
+        f"only {left_minor} of line {line_id} is left to be refunded, before coupons",
+        metadata={"line_id": line_id, "left_minor": str(left_minor)},
+    )
+
+
 def page_token_invalid() -> Refusal:
     return Refusal(
         Category.INVALID,

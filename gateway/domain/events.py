@@ -35,7 +35,7 @@ class CheckoutCancelled:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutRefunded:
-    """A purchase was undone; `refund` is encoded."""
+    """A purchase was undone, by whole or by part; `refund` is encoded."""
 
     member_id: UUID
     version: int

@@ -18,7 +18,8 @@ from gateway.domain.checkouts import Till
 class Note:
     """What was added: the till, its property's zone, and of whom the identifier spoke.
 
-    `member_id` is None and `tier` empty for an enrolment.
+    `member_id` is None and `tier` empty for an enrolment. `to_member_id` is a transfer's receiver,
+    `tender` how a top-up was paid: 0 in notes from before it was kept.
     """
 
     till: Till
@@ -27,6 +28,8 @@ class Note:
     member_id: UUID | None = None
     tier: str = ""
     language: int = 0
+    to_member_id: UUID | None = None
+    tender: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,14 @@ class Posted:
     answer: object
 
 
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """The ledger's answer to a refund; `whole`: nothing of the checkout is left after it."""
+
+    whole: bool
+    answer: object
+
+
 class Participants(Protocol):
     """The ledger and the coupon service. Requests are recorded bytes, sent as they are.
 
@@ -56,8 +64,8 @@ class Participants(Protocol):
         """Give back what was set aside, and fence a late reservation."""
         ...
 
-    async def reverse(self, request: bytes) -> object:
-        """Undo a posting for a refund: its commit point. Returns the ledger's answer."""
+    async def reverse(self, request: bytes) -> Reversed:
+        """Undo a posting, or a part of it, for a refund: its commit point."""
         ...
 
     async def roll_back(self, request: bytes) -> object:
@@ -93,7 +101,7 @@ class RefundJournal(Protocol):
         ...
 
     async def complete_refund(
-        self, record: RefundRecord, reversed_: object, rolled_back: object | None
+        self, record: RefundRecord, reversed_: Reversed, rolled_back: object | None
     ) -> RefundRecord:
         """Note the refund as done, with its answer, unless it was before."""
         ...

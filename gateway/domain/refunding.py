@@ -1,6 +1,9 @@
-"""Refunds: the ledger first, because it is the commit point, then the coupons, then the record."""
+"""Refunds: the ledger first, the commit point; the coupons with the last amount; the record."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from chassis.kernel import Refusal
 from gateway.domain import errors
@@ -36,7 +39,7 @@ class Refunder:
             return await self._refused(record, refusal)
         await self._reach("gateway.refund.after_reverse")
         rolled_back = None
-        if opening.roll_back:
+        if opening.roll_back and reversed_.whole:
             await self._reach("gateway.refund.before_rollback")
             rolled_back = await self._participants.roll_back(opening.roll_back)
             await self._reach("gateway.refund.after_rollback")
@@ -46,7 +49,22 @@ class Refunder:
         return done
 
     async def _refused(self, record: RefundRecord, refusal: Refusal) -> RefundRecord:
-        """Only a reversal by another hand ends a refund; anything else is tried again."""
-        if refusal.reason == "ALREADY_REVERSED":
-            return await self._journal.refuse_refund(record, errors.already_refunded())
-        raise refusal
+        """What the ledger will never do ends a refund; anything else is tried again."""
+        said = _FINAL.get(refusal.reason)
+        if said is None:
+            raise refusal
+        return await self._journal.refuse_refund(record, said(refusal))
+
+
+def _as_it_is(refusal: Refusal) -> Refusal:
+    return refusal
+
+
+_FINAL: Final[Mapping[str, Callable[[Refusal], Refusal]]] = {
+    "ALREADY_REVERSED": lambda _: errors.already_refunded(),
+    "REVERSAL_EXCEEDS_CHECKOUT": lambda refusal: errors.refund_exceeds_checkout(
+        int(refusal.metadata["left_minor"])
+    ),
+    "EARNED_POINTS_SPENT": _as_it_is,
+}
+"""Refusals by a rule of the ledger's, in the till's words; the first two by another hand's work."""

@@ -30,6 +30,10 @@ SCOPES: Final[Mapping[str, merchant_pb2.Scope.ValueType]] = {
     "GetCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "CancelCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "RefundCheckout": merchant_pb2.SCOPE_REFUND,
+    "TransferPoints": merchant_pb2.SCOPE_TRANSFER,
+    "QuoteWithdrawal": merchant_pb2.SCOPE_PAY_OUT,
+    "WithdrawStoredValue": merchant_pb2.SCOPE_PAY_OUT,
+    "RefundTopUp": merchant_pb2.SCOPE_PAY_OUT,
 }
 
 ALLOW: Final = {f"/{SERVICE.full_name}/{name}": frozenset({CALLER}) for name in SCOPES}

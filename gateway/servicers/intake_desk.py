@@ -8,7 +8,7 @@ from uuid import UUID
 from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.gateway.v1 import partner_service_pb2 as pb
 from huitouke.points.v1 import points_service_pb2
-from huitouke.type.v1 import language_pb2
+from huitouke.type.v1 import language_pb2, tender_kind_pb2
 
 from chassis.kernel import Refusal
 from chassis.rpc.calls import mark_replayed
@@ -62,6 +62,7 @@ class IntakeDesk:
                 place=place_at(note.till, note.time_zone),
                 amount_minor=request.amount_minor,
                 currency=request.currency,
+                tender=tender_kind_pb2.TenderKind.ValueType(note.tender),
             )
         )
         if answered.replayed:
@@ -100,7 +101,9 @@ class IntakeDesk:
             raise errors.top_up_not_allowed()
         # Whom the till meant stays noted: a card replaced later must not change a repetition.
         member = await self._members.resolve(convert.to_identifier(request.member))
-        return replace(plain_note(principal), member_id=UUID(member.member_id))
+        return replace(
+            plain_note(principal), member_id=UUID(member.member_id), tender=int(request.tender)
+        )
 
     async def _for_claim(self, request: pb.ClaimCouponRequest, principal: Principal) -> Note:
         member = await self._members.find(convert.to_identifier(request.member))

@@ -23,6 +23,7 @@ from gateway.domain.principals import Principal
 from gateway.servicers.admission import admit
 from gateway.servicers.desk import CheckoutDesk
 from gateway.servicers.intake_desk import IntakeDesk
+from gateway.servicers.movement_desk import MovementDesk
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
 from gateway.servicers.timeline import Timeline
@@ -43,6 +44,7 @@ class PartnerServicer(PartnerServiceServicer):
         desk: CheckoutDesk,
         refunds: RefundDesk,
         intake: IntakeDesk,
+        movements: MovementDesk,
         timeline: Timeline,
         reads: Reads,
         clock: Clock,
@@ -54,6 +56,7 @@ class PartnerServicer(PartnerServiceServicer):
         self._desk = desk
         self._refunds = refunds
         self._intake = intake
+        self._movements = movements
         self._timeline = timeline
         self._reads = reads
         self._clock = clock
@@ -70,6 +73,26 @@ class PartnerServicer(PartnerServiceServicer):
         self, request: pb.ClaimCouponRequest, _context: Any
     ) -> pb.ClaimCouponResponse:
         return await self._intake.claim(request, admit())
+
+    async def TransferPoints(
+        self, request: pb.TransferPointsRequest, _context: Any
+    ) -> pb.TransferPointsResponse:
+        return await self._movements.transfer(request, admit())
+
+    async def QuoteWithdrawal(
+        self, request: pb.QuoteWithdrawalRequest, _context: Any
+    ) -> pb.QuoteWithdrawalResponse:
+        return await self._movements.quote_withdrawal(request, admit())
+
+    async def WithdrawStoredValue(
+        self, request: pb.WithdrawStoredValueRequest, _context: Any
+    ) -> pb.WithdrawStoredValueResponse:
+        return await self._movements.withdraw(request, admit())
+
+    async def RefundTopUp(
+        self, request: pb.RefundTopUpRequest, _context: Any
+    ) -> pb.RefundTopUpResponse:
+        return await self._movements.refund_top_up(request, admit())
 
     async def FindMember(
         self, request: pb.FindMemberRequest, _context: Any

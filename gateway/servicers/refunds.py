@@ -1,18 +1,24 @@
-"""The refund desk: a committed checkout is undone wholly, once."""
+"""The refund desk: a committed checkout is undone by whole, by amount or by line."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from huitouke.gateway.v1 import partner_service_pb2
 
 from chassis.clock import Clock
 from chassis.identifiers import new_id
-from chassis.kernel import Refusal
+from chassis.kernel import Category, Refusal
 from chassis.storage.reads import Reads
 from chassis.telemetry.logs import get_logger
 from gateway.converters.fingerprints import differing_field, fingerprint
-from gateway.converters.refunding import to_refund_opening
+from gateway.converters.refunding import (
+    amounts_of,
+    next_ordinal,
+    to_asked,
+    to_refund_opening,
+)
 from gateway.domain import errors
 from gateway.domain.checkouts import (
     Record,
@@ -46,10 +52,13 @@ class RefundDesk:
         self, request: partner_service_pb2.RefundCheckoutRequest, principal: Principal
     ) -> RefundRecorded:
         """Return the refund done; raises the Refusal it was refused with, or a passing one."""
-        checkout = await self._checkout(request, principal)
+        to_asked(request)  # what no request may ask is refused before anything is looked up
         asked = fingerprint(request, self._key)
-        opening = self._opening(request, principal, checkout, asked.field_macs)
-        recorded = await self._refunder.open(opening)
+        recorded = await self._known(request, principal)
+        if recorded is None:
+            checkout = await self._checkout(request, principal)
+            opening = await self._opening(request, principal, checkout, asked.field_macs)
+            recorded = await self._refunder.open(opening)
         field = differing_field(recorded.record.opening.fingerprint, asked)
         if field is not None:
             raise errors.request_id_reused(field)
@@ -58,6 +67,15 @@ class RefundDesk:
             assert record.refusal is not None
             raise record.refusal.copy(replayed=not recorded.fresh)
         return RefundRecorded(record, recorded.fresh)
+
+    async def _known(
+        self, request: partner_service_pb2.RefundCheckoutRequest, principal: Principal
+    ) -> RefundRecorded | None:
+        """Return what was recorded under this request id: its amounts are worked out once."""
+        known = await self._reads.run(
+            read.refund_by_request, principal.merchant_id, request.request_id
+        )
+        return RefundRecorded(known, fresh=False) if known else None
 
     async def _checkout(
         self, request: partner_service_pb2.RefundCheckoutRequest, principal: Principal
@@ -68,28 +86,35 @@ class RefundDesk:
             return None
         return record if record.finished else await self._desk.settle(record)
 
-    def _opening(
+    async def _opening(
         self,
         request: partner_service_pb2.RefundCheckoutRequest,
         principal: Principal,
         checkout: Record | None,
         macs: bytes,
     ) -> RefundOpening:
-        now = self._clock.now()
-        refund_id = new_id()
-        if checkout is not None and checkout.state is State.COMMITTED:
-            return to_refund_opening(checkout, principal, refund_id, request.request_id, macs, now)
-        refusal = errors.checkout_cancelled() if checkout else errors.checkout_not_found()
-        return RefundOpening(
-            refund_id=refund_id,
+        opening = RefundOpening(
+            refund_id=new_id(),
             request_id=request.request_id,
             till=principal.till,
             fingerprint=macs,
             checkout_id=UUID(request.checkout_id),
             member_id=None,
-            opened_at=now,
-            refusal=refusal,
+            opened_at=self._clock.now(),
         )
+        if checkout is None:
+            return replace(opening, refusal=errors.checkout_not_found())
+        if checkout.state is not State.COMMITTED:
+            return replace(opening, refusal=errors.checkout_cancelled())
+        refunds = await self._reads.run(read.refunds_of, checkout.checkout_id)
+        opening = replace(opening, ordinal=next_ordinal(refunds))
+        try:
+            amounts = amounts_of(checkout, refunds, to_asked(request))
+        except Refusal as refusal:
+            if refusal.category is Category.INVALID:  # never remembered as an answer
+                raise
+            return replace(opening, refusal=refusal)
+        return to_refund_opening(opening, checkout, amounts, principal)
 
     async def _conclude(self, record: RefundRecord) -> RefundRecord:
         try:

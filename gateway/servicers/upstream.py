@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.member.v1 import member_pb2, member_service_pb2
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import movement_service_pb2, points_service_pb2
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -59,3 +59,20 @@ class Coupons(Protocol):
     async def list_coupons(
         self, request: coupon_service_pb2.ListCouponsRequest
     ) -> coupon_service_pb2.ListCouponsResponse: ...
+
+
+class Movements(Protocol):
+    """The ledger's movements without a purchase. Each method raises Refusal with its reason."""
+
+    async def transfer(
+        self, request: movement_service_pb2.TransferPointsRequest
+    ) -> Answered[movement_service_pb2.TransferPointsResponse]: ...
+    async def quote_withdrawal(
+        self, request: movement_service_pb2.QuoteWithdrawalRequest
+    ) -> movement_service_pb2.QuoteWithdrawalResponse: ...
+    async def withdraw(
+        self, request: movement_service_pb2.WithdrawStoredValueRequest
+    ) -> Answered[movement_service_pb2.WithdrawStoredValueResponse]: ...
+    async def refund_top_up(
+        self, request: movement_service_pb2.RefundTopUpRequest
+    ) -> Answered[movement_service_pb2.RefundTopUpResponse]: ...

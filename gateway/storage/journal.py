@@ -14,6 +14,7 @@ from gateway.domain.checkouts import (
     Opening,
     Record,
     Recorded,
+    RefundFigures,
     RefundOpening,
     RefundRecord,
     RefundRecorded,
@@ -30,11 +31,11 @@ from gateway.domain.commands import (
 )
 from gateway.domain.deciding import Answer, Batch
 from gateway.domain.events import Event
-from gateway.domain.participants import Posted
+from gateway.domain.participants import Posted, Reversed
 
 CheckoutExecutor = Executor[Command, Batch, Answer, Event]
 WriteReceipt = Callable[[Opening, Posted], tuple[bytes, Figures]]
-WriteRefund = Callable[[RefundOpening, object, object | None], bytes]
+WriteRefund = Callable[[RefundOpening, Reversed, object | None], tuple[bytes, RefundFigures]]
 T = TypeVar("T")
 
 
@@ -86,10 +87,10 @@ class ExecutorJournal:
         return await self._execute(RecordRefund(opening), RefundRecorded, in_time=True)
 
     async def complete_refund(
-        self, record: RefundRecord, reversed_: object, rolled_back: object | None
+        self, record: RefundRecord, reversed_: Reversed, rolled_back: object | None
     ) -> RefundRecord:
-        answer = self._write_refund(record.opening, reversed_, rolled_back)
-        return await self._execute(CompleteRefund(record, answer), RefundRecord)
+        answer, figures = self._write_refund(record.opening, reversed_, rolled_back)
+        return await self._execute(CompleteRefund(record, answer, figures), RefundRecord)
 
     async def refuse_refund(self, record: RefundRecord, refusal: Refusal) -> RefundRecord:
         return await self._execute(RefuseRefund(record, refusal), RefundRecord)

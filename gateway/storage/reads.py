@@ -26,13 +26,17 @@ _GROSS = text("SELECT checkout_id, gross_minor FROM checkouts WHERE checkout_id 
 _COUNTS = text(
     "SELECT (SELECT count(*) FROM unfinished), "
     "count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 3), "
-    "(SELECT count(*) FROM refunds WHERE state = 2), "
+    "(SELECT count(*) FROM refunds WHERE state = 2 AND whole), "
     "coalesce(sum(gross_minor) FILTER (WHERE state = 2), 0), "
     "coalesce(sum(coupons_minor) FILTER (WHERE state = 2), 0), "
     "coalesce(sum(points_redeemed), 0), coalesce(sum(stored_value_minor), 0), "
     "coalesce(sum(points_earned), 0), "
     "coalesce(sum(coupon_count) FILTER (WHERE state = 2 AND NOT EXISTS ("
-    "SELECT FROM refunds r WHERE r.checkout_id = c.checkout_id AND r.state = 2)), 0) "
+    "SELECT FROM refunds r WHERE r.checkout_id = c.checkout_id AND r.state = 2 AND r.whole)), 0), "
+    "(SELECT count(*) FROM refunds WHERE state = 2), "
+    # Without an amount: refunded wholly, by a release that knew nothing else.
+    "(SELECT coalesce(sum(coalesce(r.amount_minor, o.gross_minor - o.coupons_minor)), 0) "
+    "FROM refunds r JOIN checkouts o USING (checkout_id) WHERE r.state = 2) "
     "FROM checkouts c"
 )
 

@@ -10,7 +10,14 @@ import psycopg
 from sqlalchemy import Connection
 
 from chassis.storage import sets
-from gateway.domain.checkouts import RefundOpening, RefundRecord, RefundState, Till
+from gateway.domain.checkouts import (
+    NO_FIGURES,
+    RefundFigures,
+    RefundOpening,
+    RefundRecord,
+    RefundState,
+    Till,
+)
 from gateway.domain.commands import Command, CompleteRefund, RecordRefund, RefuseRefund
 from gateway.domain.deciding import Batch, Key
 from gateway.storage.records import decode_refusal, encode_refusal
@@ -18,7 +25,8 @@ from gateway.storage.records import decode_refusal, encode_refusal
 COLUMNS = (
     "refund_id", "merchant_id", "request_id", "outlet_id", "terminal_id", "property_code",
     "fingerprint", "checkout_id", "member_id", "opened_at", "reverse_request",
-    "roll_back_request", "money_minor", "state", "answer", "refusal",
+    "roll_back_request", "ordinal", "draft", "state", "answer", "refusal", "amount_minor",
+    "money_minor", "whole",
 )  # fmt: skip
 _SELECT = "SELECT " + ", ".join("t." + name for name in COLUMNS)
 
@@ -77,7 +85,10 @@ def insert(connection: Connection, new: Sequence[RefundRecord], grace: timedelta
             "opened_at": ("timestamptz", [o.opened_at for o in openings]),
             "reverse_request": ("bytea", [o.reverse for o in openings]),
             "roll_back_request": ("bytea", [o.roll_back for o in openings]),
-            "money_minor": ("bigint", [o.money_minor for o in openings]),
+            "ordinal": ("smallint", [o.ordinal for o in openings]),
+            "draft": ("bytea", [o.draft for o in openings]),
+            "money_minor": ("bigint", [0] * len(openings)),
+            "whole": ("boolean", [False] * len(openings)),
             "state": ("smallint", [int(record.state) for record in new]),
             "refusal": ("bytea", [encode_refusal(record.refusal) for record in new]),
         },
@@ -108,6 +119,12 @@ def save_settlements(connection: Connection, settled: Sequence[RefundRecord]) ->
             "state": ("smallint", [int(record.state) for record in settled]),
             "answer": ("bytea", [record.answer or None for record in settled]),
             "refusal": ("bytea", [encode_refusal(record.refusal) for record in settled]),
+            "amount_minor": (
+                "bigint",
+                [each.figures.amount_minor if each.answer else None for each in settled],
+            ),
+            "money_minor": ("bigint", [record.figures.money_minor for record in settled]),
+            "whole": ("boolean", [record.figures.whole for record in settled]),
         },
     )
 
@@ -148,7 +165,8 @@ def _load_refundable(connection: Connection, batch: Batch) -> None:
     ids = sorted(batch.refundable)
     for refund in of_checkouts(connection, ids):
         checkout = batch.refundable[refund.opening.checkout_id]
-        checkout.refunded |= refund.state is RefundState.DONE
+        checkout.refunded |= refund.figures.whole
+        checkout.done += refund.state is RefundState.DONE
         checkout.open_refund |= refund.state is RefundState.OPEN
     unfinished = sets.select_by_keys(
         connection, "unfinished", {"record_id": ("uuid", ids)}, select=("record_id",)
@@ -159,8 +177,8 @@ def _load_refundable(connection: Connection, batch: Batch) -> None:
 
 def _refund(row: sets.Row) -> RefundRecord:
     (refund_id, merchant_id, request_id, outlet_id, terminal_id, property_code, fingerprint,
-     checkout_id, member_id, opened_at, reverse, roll_back, money_minor, state, answer,
-     refusal) = row  # fmt: skip
+     checkout_id, member_id, opened_at, reverse, roll_back, ordinal, draft, state, answer,
+     refusal, amount_minor, money_minor, whole) = row  # fmt: skip
     opening = RefundOpening(
         refund_id=refund_id,
         request_id=request_id,
@@ -171,8 +189,14 @@ def _refund(row: sets.Row) -> RefundRecord:
         opened_at=opened_at,
         reverse=reverse,
         roll_back=roll_back,
-        money_minor=money_minor,
+        ordinal=ordinal,
+        draft=draft,
     )
+    done = state == RefundState.DONE
     return RefundRecord(
-        opening, RefundState(state), answer=answer or b"", refusal=decode_refusal(refusal)
+        opening,
+        RefundState(state),
+        answer=answer or b"",
+        refusal=decode_refusal(refusal),
+        figures=RefundFigures(amount_minor or 0, money_minor, whole) if done else NO_FIGURES,
     )

@@ -2,84 +2,144 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass
 from typing import Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import (
+    import_service_pb2,
+    movement_service_pb2,
+    points_service_pb2,
+    programme_service_pb2,
+    report_service_pb2,
+)
+from huitouke.points.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
+from huitouke.points.v1.movement_service_pb2_grpc import add_MovementServiceServicer_to_server
 from huitouke.points.v1.points_service_pb2_grpc import add_PointsServiceServicer_to_server
+from huitouke.points.v1.programme_service_pb2_grpc import add_ProgrammeServiceServicer_to_server
+from huitouke.points.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from sqlalchemy import Connection, Engine, text
 
 from chassis.clock import Clock, SystemClock
-from chassis.process import Process, run_roles
+from chassis.process import CUT_SHORT, ByHand, Process, run_roles
 from chassis.roles import migrate_role, relay_role
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, ProtoAnswerCodec
 from chassis.storage.outbox import OutboxEvent
-from chassis.storage.reads import Reads
+from chassis.storage.reads import SNAPSHOT, Reads
 from chassis.telemetry.observers import ExecutorMetrics
+from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
-from services.points.converters.deciding import answering, answering_publish
+from services.points.converters.deciding import acknowledging, answering, answering_programme
+from services.points.converters.programme_answers import PROGRAMME_RESPONSE_TYPES
+from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, PublishProgramme
+from services.points.domain.commands import Command, ProgrammeCommand
+from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
-from services.points.domain.publishing import Shelf, publish
-from services.points.jobs import ExpiryJob
+from services.points.domain.movements import MovementTerms
+from services.points.domain.progress import Acknowledge, Progress
+from services.points.domain.publishing import Shelf
+from services.points.domain.verification import Looked
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job, Walk
+from services.points.jobs.warning import warning_walk
+from services.points.servicers.allowed import ALLOW
+from services.points.servicers.import_service import ImportServicer
+from services.points.servicers.movement_service import MovementServicer
 from services.points.servicers.points_service import PointsServicer
+from services.points.servicers.programme_service import ProgrammeServicer
+from services.points.servicers.report_service import ReportServicer
 from services.points.settings import COMMANDS_WAITING_MAX, PointsSettings
+from services.points.storage.imports import ProgressRepository
 from services.points.storage.programmes import ProgrammeRepository
+from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import PointsRepository
 
 SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 1
 PUBLISHERS: Final = 1
-REPORT_THREADS: Final = 1
-
-_SERVICE: Final = "/huitouke.points.v1.PointsService"
-ALLOW: Final[Mapping[str, Collection[str]]] = {
-    f"{_SERVICE}/Quote": {"gateway", "operator"},
-    f"{_SERVICE}/Post": {"gateway", "operator"},
-    f"{_SERVICE}/BatchPost": {"gateway", "operator"},
-    f"{_SERVICE}/CancelPost": {"gateway", "operator"},
-    f"{_SERVICE}/Reverse": {"gateway", "operator"},
-    f"{_SERVICE}/TopUp": {"gateway", "operator"},
-    f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
-    f"{_SERVICE}/GetBalances": {"gateway", "operator", "notify"},
-    f"{_SERVICE}/ListEntries": {"gateway", "operator"},
-    f"{_SERVICE}/PublishProgramme": {"operator"},
-    f"{_SERVICE}/GetProgramme": {"gateway", "operator"},
-    f"{_SERVICE}/VerifyBooks": {"operator"},
-}
+PROGRESS_WRITERS: Final = 1
+REPORT_THREADS: Final = 2
+"""A verification may take minutes; a report of the day shall not wait for it."""
+TRIAL_THREADS: Final = 1
+"""Dry runs of programmes: one at a time, beside the reports."""
 
 LedgerExecutor = Executor[Command, Books, Message, OutboxEvent]
-PublishExecutor = Executor[
-    PublishProgramme, Shelf, points_service_pb2.PublishProgrammeResponse, OutboxEvent
-]
+PublishExecutor = Executor[ProgrammeCommand, Shelf, Message, OutboxEvent]
+
+ProgressExecutor = Executor[Acknowledge, Progress, Empty, OutboxEvent]
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
     """The running parts behind the server: started before it, closed after it."""
 
-    servicer: PointsServicer
     executor: LedgerExecutor
     publisher: PublishExecutor
+    progress: ProgressExecutor
     reads: Reads
     reports: Reads
+    trials: Reads
     engines: tuple[Engine, ...]
+    request_key: bytes
+    clock: Clock
 
-    def entries(self) -> list[ServiceEntry]:
+    def services(self) -> list[ServiceEntry]:
         """Every gRPC service of this process."""
+        key, clock = self.request_key, self.clock
         return [
             ServiceEntry(
                 points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
                 add_PointsServiceServicer_to_server,
-                self.servicer,
-            )
+                PointsServicer(
+                    executor=self.executor,
+                    publisher=self.publisher,
+                    reads=self.reads,
+                    reports=self.reports,
+                    request_key=key,
+                    clock=clock,
+                ),
+            ),
+            ServiceEntry(
+                programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
+                add_ProgrammeServiceServicer_to_server,
+                ProgrammeServicer(
+                    publisher=self.publisher,
+                    reads=self.reads,
+                    trials=self.trials,
+                    request_key=key,
+                    clock=clock,
+                ),
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                MovementServicer(
+                    executor=self.executor, reads=self.reads, request_key=key, clock=clock
+                ),
+            ),
+            ServiceEntry(
+                import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+                add_ImportServiceServicer_to_server,
+                ImportServicer(
+                    executor=self.executor,
+                    progress=self.progress,
+                    reads=self.reads,
+                    request_key=key,
+                ),
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                ReportServicer(reads=self.reads, reports=self.reports, clock=clock),
+            ),
         ]
 
     async def database_answers(self) -> bool:
@@ -89,13 +149,16 @@ class Application:
     def start(self) -> None:
         self.executor.start()
         self.publisher.start()
+        self.progress.start()
 
     def close(self) -> None:
         """Finish what is queued and give the connections back. Blocks."""
         self.executor.stop()
         self.publisher.stop()
+        self.progress.stop()
         self.reads.close()
         self.reports.close()
+        self.trials.close()
         for engine in self.engines:
             engine.dispose()
 
@@ -106,7 +169,7 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     writing = create_engine(
         url,
         application_name="points-write",
-        pool_size=WRITERS + PUBLISHERS,
+        pool_size=WRITERS + PUBLISHERS + PROGRESS_WRITERS,
         index_plans=True,
     )
     reading = create_engine(
@@ -115,41 +178,47 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
         pool_size=settings.database_pool_size,
         index_plans=True,
     )
-    # A verification scans the ledger: the planner must be free, and reads must not wait for it.
-    reporting = create_engine(url, application_name="points-report", pool_size=REPORT_THREADS)
+    # A report scans the ledger: the planner must be free, and reads must not wait for it.
+    reporting = create_engine(
+        url, application_name="points-report", pool_size=REPORT_THREADS + TRIAL_THREADS
+    )
     reads = Reads(reading, threads=settings.database_pool_size)
     reports = Reads(reporting, threads=REPORT_THREADS, queue_limit=8)
-    executor = ledger_executor(writing, clock, settings.command_queue_max)
-    publisher: PublishExecutor = Executor(
-        engine=writing,
+    trials = Reads(reporting, threads=TRIAL_THREADS, queue_limit=8)
+    terms = settings.movement_terms()
+    executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
+    publisher = programme_executor(writing, clock)
+    progress = progress_executor(writing, clock)
+    engines = (writing, reading, reporting)
+    key = settings.request_key_bytes()
+    return Application(executor, publisher, progress, reads, reports, trials, engines, key, clock)
+
+
+def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
+    """The programme's write path over `engine`: drafts, versions and their ends."""
+    return Executor(
+        engine=engine,
         repository=ProgrammeRepository(clock),
-        decide=answering_publish(publish),
-        answer_codec=ProtoAnswerCodec([points_service_pb2.PublishProgrammeResponse]),
+        decide=answering_programme(decide_programme),
+        answer_codec=ProtoAnswerCodec(PROGRAMME_RESPONSE_TYPES),
         encode_event=_encoded,
         clock=clock,
         name="points-programme",
         writers=PUBLISHERS,
         observer=ExecutorMetrics(),
     )
-    servicer = PointsServicer(
-        executor=executor,
-        publisher=publisher,
-        reads=reads,
-        reports=reports,
-        request_key=settings.request_key_bytes(),
-        clock=clock,
-    )
-    engines = (writing, reading, reporting)
-    return Application(servicer, executor, publisher, reads, reports, engines)
 
 
 def ledger_executor(
-    engine: Engine, clock: Clock, queue_limit: int = COMMANDS_WAITING_MAX
+    engine: Engine,
+    clock: Clock,
+    queue_limit: int = COMMANDS_WAITING_MAX,
+    terms: MovementTerms | None = None,
 ) -> LedgerExecutor:
     """The ledger's write path over `engine`, which has a connection for each writer."""
     return Executor(
         engine=engine,
-        repository=PointsRepository(clock),
+        repository=PointsRepository(clock, terms),
         decide=answering(decide),
         answer_codec=ProtoAnswerCodec(RESPONSE_TYPES),
         encode_event=_encoded,
@@ -161,12 +230,27 @@ def ledger_executor(
     )
 
 
+def progress_executor(engine: Engine, clock: Clock) -> ProgressExecutor:
+    """How far imports have come, written behind their rows."""
+    return Executor(
+        engine=engine,
+        repository=ProgressRepository(clock),
+        decide=acknowledging,
+        answer_codec=ProtoAnswerCodec([Empty]),
+        encode_event=_encoded,
+        clock=clock,
+        name="points-import",
+        writers=PROGRESS_WRITERS,
+        observer=ExecutorMetrics(),
+    )
+
+
 async def serve(settings: PointsSettings, process: Process) -> None:
     """Serve until asked to stop, then drain."""
     application = compose(settings, SystemClock())
     server = Server(
         settings,
-        application.entries(),
+        application.services(),
         ALLOW,
         health={"postgresql": application.database_answers},
         board=process.health,
@@ -177,27 +261,73 @@ async def serve(settings: PointsSettings, process: Process) -> None:
     application.close()
 
 
+def walks(settings: PointsSettings) -> list[tuple[Walk, float]]:
+    """Every walk of the work role, with the seconds between two runs of it."""
+    return [
+        (EXPIRING, settings.expiry_interval_seconds),
+        (warning_walk(settings.calendar_time_zone), settings.warning_interval_seconds),
+    ]
+
+
 async def work(settings: PointsSettings, process: Process) -> None:
-    """Expire what is due for idle members, again and again until asked to stop."""
+    """Do what time asks for, walk by walk, again and again until asked to stop."""
     url = settings.database_url.get_secret_value()
     engine = create_engine(
         url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True
     )
+    clock = SystemClock()
     reads = Reads(engine, threads=1)
-    executor = ledger_executor(engine, SystemClock())
+    executor = ledger_executor(engine, clock)
     executor.start()
-    job = ExpiryJob(reads, executor, SystemClock())
     stopping = asyncio.Event()
-    running = asyncio.create_task(job.run(settings.expiry_interval_seconds, stopping))
+    running = [
+        asyncio.create_task(Job(walk, reads, executor, clock).run(seconds, stopping))
+        for walk, seconds in walks(settings)
+    ]
     await asyncio.wait(
-        {running, asyncio.create_task(process.stopping.wait())},
+        {*running, asyncio.create_task(process.stopping.wait())},
         return_when=asyncio.FIRST_COMPLETED,
     )
     stopping.set()
-    await running
+    await asyncio.gather(*running)
     executor.stop()
     reads.close()
     engine.dispose()
+
+
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def verify(settings: PointsSettings, process: Process) -> int:
+    """Recompute every balance, lot, debt and house account from postings and compare.
+
+    Reads one snapshot while the service goes on writing; progress comes on stderr, what differs
+    on stdout: the member, the lot or version, what is stored and what the postings say. Exit code
+    0 when the books balance, 1 when they don't, 130 when it was interrupted.
+    """
+    lines = ProgressLines("verify", "postings")
+    engine = create_engine(
+        settings.database_url.get_secret_value(), application_name="points-verify", pool_size=1
+    )
+
+    def progress(looked: Looked) -> None:
+        if process.stopping.requested():
+            raise InterruptedError
+        lines.say(**asdict(looked))
+
+    try:
+        with engine.connect().execution_options(**SNAPSHOT) as connection:
+            found = recompute(connection, progress)
+    except InterruptedError:
+        sys.stderr.write("verify: interrupted; nothing is known of what was not looked at\n")
+        return CUT_SHORT
+    finally:
+        engine.dispose()
+    lines.say(last=True, **asdict(found.looked))
+    told = [to_json(found)] if process.options.json else to_lines(found)
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    return 0 if found.balanced else 1
 
 
 def main() -> None:
@@ -210,6 +340,7 @@ def main() -> None:
             "relay": relay_role(SERVICE),
             "work": work,
             "migrate": migrate_role(SERVICE, MIGRATIONS),
+            "verify": ByHand(verify, verify_options),
         },
     )
 

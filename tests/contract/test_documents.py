@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.points.domain.verification import DifferenceKind
 from tests.contract.tree import ROOT, files, name_of
 
 DOCUMENTS = [path for path in files() if path.suffix == ".md"]
@@ -57,6 +58,11 @@ def test_each_make_command_in_a_document_exists() -> None:
         if target not in _targets()
     }
     assert unknown == set()
+
+
+def test_the_runbook_explains_every_kind_of_difference_in_the_books() -> None:
+    text = (ROOT / "docs" / "runbooks" / "verify-the-books.md").read_text()
+    assert [kind for kind in DifferenceKind if f"`{kind}`" not in text] == []
 
 
 def test_no_file_speaks_of_one_machine() -> None:

@@ -26,6 +26,28 @@ def test_the_books_command_says_that_they_balance(suite: Suite, front_desk: Till
     assert "✗" not in output
 
 
+def test_the_reports_show_what_a_guest_has_and_what_the_hotel_owes(
+    suite: Suite, front_desk: Till
+) -> None:
+    guest = well_off(front_desk)
+    code, owed = run(suite, "liability")
+    assert code == 0, owed
+    assert "CASH by source" in owed
+    code, balance = run(suite, "trial-balance")
+    assert code == 0, balance
+    code, table = run(suite, "statement", guest.member_id)
+    assert code == 0, table
+    assert "closing" in table
+    code, content = run(suite, "statement", guest.member_id, "--csv")
+    assert code == 0, content
+    assert content.startswith("posted_at,entry_id,line,kind,asset,")
+    code, said = run(
+        suite, "statement", guest.member_id, "--from", "2026-02-01", "--to", "2026-01-01"
+    )
+    assert code == 1
+    assert "PERIOD_INVALID" in said
+
+
 def test_events_tail_shows_what_happens_until_ctrl_c(suite: Suite, front_desk: Till) -> None:
     guest = well_off(front_desk)
     process = begin(suite, "events", "tail", "points", "--from-start")

@@ -112,7 +112,7 @@ def _good(kind: Any, guest: Guest, operator: Operator) -> Any:
         request.purchase.stay.channel = request.purchase.stay.nights = 1
     if "campaign_code" in names:
         request.campaign_code = operator.campaign()
-    if "amount_minor" in names:
+    if "tender" in names:
         request.amount_minor, request.currency, request.tender = 100, "CNY", 1
     if "mobile" in names:
         request.name, request.mobile, request.vouched_by_staff = "虚构", new_mobile(), "S1"
@@ -120,7 +120,7 @@ def _good(kind: Any, guest: Guest, operator: Operator) -> Any:
         if name in names:
             setattr(request, name, new_request_id())
     if kind is partner_service_pb2.RefundCheckoutRequest:
-        request.checkout_id = SOME_ID
+        request.checkout_id, request.amount_minor = SOME_ID, 100
     return request
 
 

@@ -49,6 +49,9 @@ REFUND_PLACES = (
     "after_rollback",
     "after_decision",
 )
+PART_PLACES = ("after_record", "after_reverse", "after_decision")
+"""Of a refund by amount: the coupon waits, so there is no rollback to die at."""
+PART_MINOR = 10_001
 
 
 @dataclass(slots=True)
@@ -100,13 +103,23 @@ class Crashes:
         return Crash(guest, "Checkout", request, self._till.balances(guest.member_id), coupon)
 
     def refund(self) -> Crash:
-        """A refund of a dinner; `before` is what the guest had before the dinner."""
+        """A refund of what is left of a dinner; `before` is what was there before the dinner."""
+        crash = self.part()
+        assert isinstance(crash.request, partner_service_pb2.RefundCheckoutRequest)
+        self._till.refund(crash.request.checkout_id, amount_minor=PART_MINOR)
+        crash.request = partner_service_pb2.RefundCheckoutRequest(
+            request_id=new_request_id(), checkout_id=crash.request.checkout_id
+        )
+        return crash
+
+    def part(self) -> Crash:
+        """A refund of a part of a dinner; `before` is what was there before the dinner."""
         crash = self.dinner()
         assert isinstance(crash.request, partner_service_pb2.CheckoutRequest)
         made = self._till.checkout(crash.request.purchase).response.checkout
         crash.method = "RefundCheckout"
         crash.request = partner_service_pb2.RefundCheckoutRequest(
-            request_id=new_request_id(), checkout_id=made.checkout_id
+            request_id=new_request_id(), checkout_id=made.checkout_id, amount_minor=PART_MINOR
         )
         return crash
 
@@ -145,6 +158,7 @@ def prompt(suite_to_break: Suite, crashes: Crashes) -> dict[str, Crash]:
     happened = {f"dinner {place}": crashes.dinner() for place in CHECKOUT_PLACES}
     happened |= {f"refused {place}": crashes.beyond_means() for place in REFUSED_PLACES}
     happened |= {f"refund {place}": crashes.refund() for place in REFUND_PLACES}
+    happened |= {f"part {place}": crashes.part() for place in PART_PLACES}
     for name, crash in happened.items():
         crashes.happen(name.partition(" ")[2], crash)
         at_rest(suite_to_break)
@@ -235,6 +249,19 @@ def test_a_refund_under_which_the_gateway_dies_restores_everything_once(
     assert list(crash.answer.response.refund.restored_coupon_ids) == [crash.coupon_id]
     assert crash.after == crash.before
     assert crash.coupon_usable
+
+
+@pytest.mark.parametrize("place", PART_PLACES)
+def test_a_partial_refund_under_which_the_gateway_dies_happens_once(
+    prompt: dict[str, Crash], place: str
+) -> None:
+    crash = prompt[f"part {place}"]
+    refund = crash.answer.response.refund
+    assert crash.answer.replayed
+    assert (refund.amount_minor, refund.left_minor) == (PART_MINOR, 55_000 - PART_MINOR)
+    assert (refund.whole, list(refund.restored_coupon_ids)) == (False, [])
+    assert crash.after == refund.balances
+    assert not crash.coupon_usable
 
 
 def test_afterwards_everything_agrees(

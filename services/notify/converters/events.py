@@ -12,11 +12,15 @@ from huitouke.coupon.v1 import events_pb2 as coupon_events
 from huitouke.member.v1 import events_pb2 as member_events
 from huitouke.notify.v1 import events_pb2 as notify_events
 from huitouke.notify.v1 import message_pb2
+from huitouke.points.v1 import entry_pb2, movement_pb2
 from huitouke.points.v1 import events_pb2 as points_events
 
 from chassis.storage.outbox import OutboxEvent
 from services.notify.domain.events import Event, MessageDelivered, MessageFailed, MessageSent
 from services.notify.domain.plans import Fact
+
+CURRENCY: Final = "CNY"
+"""What the ledger keeps stored value in; an event of expiry does not repeat it."""
 
 
 def _enrolled(_event: Any) -> Fact:
@@ -65,6 +69,21 @@ def _reversed(event: Any) -> Fact:
     )
 
 
+def _points_expiring(event: Any) -> Fact:
+    """Points and gift value are one fact; what is none of them is 0, and the text leaves it out."""
+    gift = event.asset == entry_pb2.ASSET_BONUS
+    return Fact(
+        "POINTS_EXPIRING",
+        {
+            "currency": CURRENCY,
+            "points_expiring": 0 if gift else event.amount,
+            "bonus_expiring_minor": event.amount if gift else 0,
+            "expires_at": event.expires_at.seconds,
+            **_balances(event.balances),
+        },
+    )
+
+
 def _coupon_issued(event: Any) -> Fact:
     return Fact(
         "COUPON_ISSUED",
@@ -73,6 +92,40 @@ def _coupon_issued(event: Any) -> Fact:
             "coupon_name_en": event.coupon.name_en,
             "expires_at": event.coupon.expires_at.seconds,
         },
+    )
+
+
+def _withdrawn(event: Any) -> Fact:
+    withdrawal = event.withdrawal
+    return Fact(
+        "WITHDRAWN",
+        {
+            "currency": event.currency,
+            "paid_out_minor": withdrawal.paid_out_minor,
+            "gift_deducted_minor": withdrawal.gift_deducted_minor,
+            "bonus_taken_back_minor": withdrawal.bonus_taken_back_minor,
+            **_balances(withdrawal.balances),
+        },
+    )
+
+
+def _top_up_refunded(event: Any) -> Fact:
+    return Fact(
+        "TOP_UP_REFUNDED",
+        {
+            "currency": event.currency,
+            "cash_refunded_minor": event.cash_refunded_minor,
+            "bonus_taken_back_minor": event.bonus_taken_back_minor,
+            **_balances(event.balances),
+        },
+    )
+
+
+def _transferred(event: Any) -> Fact:
+    given = event.direction == movement_pb2.TRANSFER_DIRECTION_OUT
+    return Fact(
+        "TRANSFERRED",
+        {"points_given": event.points if given else 0, **_balances(event.balances)},
     )
 
 
@@ -89,6 +142,10 @@ _READERS: Final[Mapping[str, tuple[Callable[[], Message], Callable[[Any], Fact]]
     "huitouke.points.v1.StoredValueToppedUp": (points_events.StoredValueToppedUp, _topped_up),
     "huitouke.points.v1.CheckoutPosted": (points_events.CheckoutPosted, _posted),
     "huitouke.points.v1.CheckoutReversed": (points_events.CheckoutReversed, _reversed),
+    "huitouke.points.v1.PointsExpiring": (points_events.PointsExpiring, _points_expiring),
+    "huitouke.points.v1.StoredValueWithdrawn": (points_events.StoredValueWithdrawn, _withdrawn),
+    "huitouke.points.v1.TopUpRefunded": (points_events.TopUpRefunded, _top_up_refunded),
+    "huitouke.points.v1.PointsTransferred": (points_events.PointsTransferred, _transferred),
     "huitouke.coupon.v1.CouponIssued": (coupon_events.CouponIssued, _coupon_issued),
 }
 

@@ -28,7 +28,11 @@ PLANS: Mapping[str, tuple[Plan, ...]] = {
     "TOPPED_UP": (Plan("TOP_UP", Channel.SMS),),
     "PAID": (Plan("CHECKOUT", Channel.SMS),),
     "REVERSED": (Plan("REFUND", Channel.SMS),),
+    "POINTS_EXPIRING": (Plan("POINTS_EXPIRING", Channel.SMS),),
     "COUPON_ISSUED": (Plan("COUPON_ISSUED", Channel.SMS),),
+    "WITHDRAWN": (Plan("WITHDRAWAL", Channel.SMS),),
+    "TOP_UP_REFUNDED": (Plan("TOP_UP_REFUND", Channel.SMS),),
+    "TRANSFERRED": (Plan("POINTS_GIVEN", Channel.SMS),),
 }
 
 
@@ -36,9 +40,12 @@ def plans_for(fact: Fact) -> tuple[Plan, ...]:
     """The messages a fact asks for; none for a kind without a plan.
 
     A purchase that used stored value or points is always told, because a guest must learn of a use
-    that was not theirs; one that only earned is not, its receipt says so already.
+    that was not theirs; one that only earned is not, its receipt says so already. For the same
+    reason who gave points away is told, and who got some is not.
     """
     used = ("points_redeemed", "cash_paid_minor", "bonus_paid_minor")
     if fact.kind == "PAID" and not any(fact.variables.get(name) for name in used):
+        return ()
+    if fact.kind == "TRANSFERRED" and not fact.variables.get("points_given"):
         return ()
     return PLANS.get(fact.kind, ())

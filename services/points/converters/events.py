@@ -9,21 +9,36 @@ from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2
+from huitouke.points.v1 import events_pb2, movement_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
-from services.points.converters.answers import to_balances
-from services.points.converters.values import to_stamp
+from services.points.converters.answers import to_balances, to_taken_back, to_withdrawal
+from services.points.converters.values import TO_ASSET, TO_FUNDER, to_stamp, to_tender
 from services.points.domain.accounts import Balances
 from services.points.domain.events import (
+    BalanceImported,
     CheckoutPosted,
     CheckoutReversed,
     Event,
+    HoldAuthorized,
+    HoldCaptured,
+    HoldExpired,
+    HoldReleased,
+    PointsExpiring,
+    PointsMatured,
+    ProgrammeEvent,
     ProgrammePublished,
+    ProgrammeRetired,
     StoredValueToppedUp,
     ValueExpired,
+)
+from services.points.domain.movement_events import (
+    BalanceAdjusted,
+    PointsTransferred,
+    StoredValueWithdrawn,
+    TopUpRefunded,
 )
 from services.points.domain.purchases import Place
 
@@ -59,6 +74,18 @@ def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
     return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
 
 
+def _points_matured(event: PointsMatured, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _matured(event), event.balances, event.matured_at)
+
+
+def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
+    return _outbox(event.member_id, _expiring(event), event.balances, event.warned_at)
+
+
+def _balance_imported(event: BalanceImported, _response: Message) -> OutboxEvent:
+    return _outbox(event.row.member_id, _imported(event), event.balances, event.imported_at)
+
+
 def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
     message = events_pb2.CheckoutPosted()
     message.member_id = str(event.member_id)
@@ -68,6 +95,8 @@ def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.Chec
     message.currency = event.currency
     message.bill_minor = event.bill_minor
     message.posted.CopyFrom(response.posted)
+    if event.hold_id is not None:
+        message.hold_id = str(event.hold_id)
     return message
 
 
@@ -106,6 +135,33 @@ def _expired(event: ValueExpired) -> events_pb2.ValueExpired:
     )
 
 
+def _expiring(event: PointsExpiring) -> events_pb2.PointsExpiring:
+    return events_pb2.PointsExpiring(
+        member_id=str(event.member_id),
+        warned_at=to_stamp(event.warned_at),
+        asset=TO_ASSET[event.asset],
+        amount=event.amount,
+        expires_at=to_stamp(event.expires_at),
+        days=event.days,
+        balances=to_balances(event.balances),
+    )
+
+
+def _imported(event: BalanceImported) -> events_pb2.BalanceImported:
+    row = event.row
+    return events_pb2.BalanceImported(
+        member_id=str(row.member_id),
+        import_id=str(row.import_id),
+        reference=row.reference,
+        imported_at=to_stamp(event.imported_at),
+        asset=TO_ASSET[row.asset],
+        amount=row.amount,
+        earned_at=to_stamp(row.earned_at),
+        expires_at=None if row.expires_at is None else to_stamp(row.expires_at),
+        balances=to_balances(event.balances),
+    )
+
+
 def _topped_up(event: StoredValueToppedUp) -> events_pb2.StoredValueToppedUp:
     answer = event.answer
     return events_pb2.StoredValueToppedUp(
@@ -135,21 +191,187 @@ def _reversed(event: CheckoutReversed) -> events_pb2.CheckoutReversed:
         debt_recorded=answer.debt_recorded,
         balances=to_balances(answer.balances),
         currency=event.currency,
+        amount_minor=answer.amount_minor,
+        points_value_minor=answer.points_value_minor,
+        money_minor=answer.money_minor,
+        left_minor=answer.left_minor,
+        whole=answer.whole,
+        taken_back_by=to_taken_back(answer.taken_back_by),
+        pending_cancelled=answer.pending_cancelled,
     )
 
 
-def to_published(event: ProgrammePublished, now: datetime) -> OutboxEvent:
-    message = events_pb2.ProgrammePublished(
-        version=event.version, valid_from=to_stamp(event.valid_from)
+def _hold_authorized(event: HoldAuthorized, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldAuthorized(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        authorized_at=to_stamp(answer.authorized_at),
+        timeout_at=to_stamp(answer.timeout_at) if answer.timeout_at else None,
+        checkout_id=str(event.checkout_id or ""),
+        currency=event.currency,
+        points=answer.held.points,
+        cash_minor=answer.held.cash_minor,
+        bonus_minor=answer.held.bonus_minor,
+        balances=to_balances(answer.balances),
     )
+    return _outbox(event.member_id, message, answer.balances, answer.authorized_at)
+
+
+def _hold_captured(event: HoldCaptured, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.HoldCaptured(
+        member_id=str(event.member_id),
+        hold_id=str(answer.hold_id),
+        place=to_place(event.place),
+        captured_at=to_stamp(answer.captured_at),
+        currency=event.currency,
+        points_captured=answer.captured.points,
+        cash_captured_minor=answer.captured.cash_minor,
+        bonus_captured_minor=answer.captured.bonus_minor,
+        points_released=answer.released.points,
+        cash_released_minor=answer.released.cash_minor,
+        bonus_released_minor=answer.released.bonus_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.captured_at)
+
+
+def _hold_released(event: HoldReleased, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldReleased(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        released_at=to_stamp(event.released_at),
+        checkout_id=str(event.checkout_id or ""),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.released_at)
+
+
+def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
+    message = events_pb2.HoldExpired(
+        member_id=str(event.member_id),
+        hold_id=str(event.hold_id),
+        timeout_at=to_stamp(event.timeout_at),
+        expired_at=to_stamp(event.expired_at),
+        points=event.released.points,
+        cash_minor=event.released.cash_minor,
+        bonus_minor=event.released.bonus_minor,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.expired_at)
+
+
+def _matured(event: PointsMatured) -> events_pb2.PointsMatured:
+    return events_pb2.PointsMatured(
+        member_id=str(event.member_id),
+        checkout_id=str(event.checkout_id),
+        merchant_id=str(event.merchant_id),
+        matured_at=to_stamp(event.matured_at),
+        points=event.points,
+        debt_collected=event.debt_collected,
+        earned_by=[
+            purchase_pb2.EarnedBy(
+                rule_code=by.rule,
+                points=by.points,
+                eligible_minor=by.eligible_minor,
+                funder=TO_FUNDER[by.funder],
+            )
+            for by in event.earned_by
+        ],
+        programme_version=event.programme_version,
+        expires_at=to_stamp(event.expires_at) if event.expires_at else None,
+        balances=to_balances(event.balances),
+    )
+
+
+def to_programme_event(event: ProgrammeEvent, now: datetime) -> OutboxEvent:
+    """An event of the programme as it will be published; its sequence is the key's version."""
+    message = _published(event) if isinstance(event, ProgrammePublished) else _retired(event)
     return OutboxEvent(
         PROGRAMME_ID,
         PROGRAMME,
         message.DESCRIPTOR.full_name,
         message.SerializeToString(),
-        event.version,
+        event.sequence,
         now,
     )
+
+
+def _published(event: ProgrammePublished) -> Message:
+    return events_pb2.ProgrammePublished(
+        version=event.version, valid_from=to_stamp(event.valid_from)
+    )
+
+
+def _retired(event: ProgrammeRetired) -> Message:
+    return events_pb2.ProgrammeRetired(
+        version=event.version, valid_until=to_stamp(event.valid_until)
+    )
+
+
+def _points_transferred(event: PointsTransferred, _response: Message) -> OutboxEvent:
+    message = events_pb2.PointsTransferred(
+        member_id=str(event.member_id),
+        transfer_id=str(event.transfer_id),
+        direction=movement_pb2.TransferDirection.Value(f"TRANSFER_DIRECTION_{event.direction}"),
+        counterpart_member_id=str(event.counterpart_id),
+        points=event.points,
+        transferred_at=to_stamp(event.transferred_at),
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.transferred_at)
+
+
+def _balance_adjusted(event: BalanceAdjusted, _response: Message) -> OutboxEvent:
+    message = events_pb2.BalanceAdjusted(
+        member_id=str(event.member_id),
+        adjustment_id=str(event.adjustment_id),
+        adjusted_at=to_stamp(event.adjusted_at),
+        asset=TO_ASSET[event.asset],
+        amount=event.amount,
+        reason_code=event.reason_code,
+        requested_by=event.requested_by,
+        approved_by=event.approved_by or "",
+        currency=event.currency,
+        balances=to_balances(event.balances),
+    )
+    return _outbox(event.member_id, message, event.balances, event.adjusted_at)
+
+
+def _stored_value_withdrawn(event: StoredValueWithdrawn, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.StoredValueWithdrawn(
+        member_id=str(event.member_id),
+        withdrawal_id=str(answer.withdrawal_id),
+        place=to_place(event.place),
+        withdrawn_at=to_stamp(answer.withdrawn_at),
+        currency=event.currency,
+        tender=to_tender(event.tender),
+        withdrawal=to_withdrawal(answer),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.withdrawn_at)
+
+
+def _top_up_refunded(event: TopUpRefunded, _response: Message) -> OutboxEvent:
+    answer = event.answer
+    message = events_pb2.TopUpRefunded(
+        member_id=str(event.member_id),
+        top_up_id=str(answer.top_up_id),
+        refund_id=str(answer.refund_id),
+        place=to_place(event.place),
+        refunded_at=to_stamp(answer.refunded_at),
+        currency=event.currency,
+        tender=to_tender(answer.tender),
+        cash_refunded_minor=answer.cash_refunded_minor,
+        bonus_taken_back_minor=answer.bonus_taken_back_minor,
+        balances=to_balances(answer.balances),
+    )
+    return _outbox(event.member_id, message, answer.balances, answer.refunded_at)
 
 
 _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
@@ -157,4 +379,15 @@ _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutReversed: _checkout_reversed,
     StoredValueToppedUp: _stored_value_topped_up,
     ValueExpired: _value_expired,
+    HoldAuthorized: _hold_authorized,
+    HoldCaptured: _hold_captured,
+    HoldReleased: _hold_released,
+    HoldExpired: _hold_expired,
+    PointsMatured: _points_matured,
+    PointsTransferred: _points_transferred,
+    BalanceAdjusted: _balance_adjusted,
+    StoredValueWithdrawn: _stored_value_withdrawn,
+    TopUpRefunded: _top_up_refunded,
+    PointsExpiring: _points_expiring,
+    BalanceImported: _balance_imported,
 }

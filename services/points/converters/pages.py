@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from services.points.domain import errors
@@ -19,11 +20,13 @@ _PURPOSE = b"huitouke.points.v1 page token"
 class Page:
     """A page of a member's statement: entries of versions below `before`, 0 for the newest.
 
-    `until_nanoseconds` is the query's bound since 1970, None for none; a token fits no other.
+    Only those from `since` to `until`, both included, where they are given; a token fits no other
+    query.
     """
 
     member_id: UUID
-    until_nanoseconds: int | None
+    since: datetime | None = None
+    until: datetime | None = None
     before: int = 0
 
 
@@ -33,21 +36,21 @@ def to_token(page: Page, key: bytes) -> str:
     return urlsafe_b64encode(version + _mac(page, version, key)).decode()
 
 
-def from_token(token: str, member_id: UUID, until: int | None, key: bytes) -> Page:
-    """The page that `token` stands for in this query; refuses PAGE_TOKEN_INVALID."""
+def from_token(token: str, query: Page, key: bytes) -> Page:
+    """The page of `query` that `token` stands for; refuses PAGE_TOKEN_INVALID."""
     if not token:
-        return Page(member_id, until)
+        return query
     try:
         content = urlsafe_b64decode(token.encode())
     except ValueError:
         raise errors.page_token_invalid() from None
     version, mac = content[:_VERSION_BYTES], content[_VERSION_BYTES:]
-    page = Page(member_id, until, int.from_bytes(version, "big"))
+    page = replace(query, before=int.from_bytes(version, "big"))
     if not hmac.compare_digest(mac, _mac(page, version, key)):
         raise errors.page_token_invalid()
     return page
 
 
 def _mac(page: Page, version: bytes, key: bytes) -> bytes:
-    query = page.member_id.bytes + str(page.until_nanoseconds).encode()
+    query = f"{page.member_id}|{page.since}|{page.until}".encode()
     return hmac.digest(key, _PURPOSE + version + query, hashlib.sha256)[:_MAC_BYTES]

@@ -4,45 +4,32 @@ from __future__ import annotations
 
 from huitouke.points.v1 import programme_pb2 as pb
 
+from services.points.converters.rules import from_rule, to_rule
 from services.points.converters.values import (
     CATEGORIES,
-    CHANNELS,
-    FUNDERS,
+    CLAWBACKS,
     SPEND_ORDERS,
-    STACKING_CLASSES,
     TO_CATEGORY,
-    TO_CHANNEL,
-    TO_FUNDER,
+    TO_CLAWBACK,
     TO_SPEND_ORDER,
-    TO_STACKING_CLASS,
     to_instant,
     to_stamp,
 )
-from services.points.domain import errors
 from services.points.domain.programme import (
-    Condition,
-    EarningRule,
     Programme,
     Redemption,
-    StackingClass,
     StoredValueTerms,
     TopUpTier,
 )
 
-EFFECT_FIELDS = {
-    StackingClass.BASE: "points_per_unit_milli",
-    StackingClass.BEST_OF: "multiplier_milli",
-    StackingClass.ADD: "fixed_points",
-}
-
 
 def to_programme(message: pb.Programme) -> Programme:
-    """The programme of a validated message; refuses an effect that isn't its rule's class's."""
+    """The programme of a validated message; refuses what rules and their conditions can't be."""
     terms = message.stored_value
     return Programme(
         message.version,
         to_instant(message.valid_from, "programme.valid_from"),
-        tuple(_to_rule(at, rule) for at, rule in enumerate(message.earning_rules)),
+        tuple(to_rule(at, rule) for at, rule in enumerate(message.earning_rules)),
         Redemption(
             message.redemption.points_per_unit,
             message.redemption.minimum_points,
@@ -59,34 +46,7 @@ def to_programme(message: pb.Programme) -> Programme:
             terms.bonus_expires_after_months,
         ),
         message.points_expire_after_months,
-    )
-
-
-def _to_rule(at: int, rule: pb.EarningRule) -> EarningRule:
-    stacking_class = STACKING_CLASSES[rule.stacking_class]
-    effect = EFFECT_FIELDS[stacking_class]
-    if rule.WhichOneof("effect") != effect:
-        raise errors.invalid_field(
-            f"programme.earning_rules[{at}].{effect}", f"must be set for class {stacking_class}"
-        )
-    return EarningRule(
-        rule.code,
-        stacking_class,
-        getattr(rule, effect),
-        FUNDERS[rule.funder],
-        _to_condition(rule.condition),
-    )
-
-
-def _to_condition(condition: pb.Condition) -> Condition:
-    return Condition(
-        frozenset(CATEGORIES[each] for each in condition.categories),
-        frozenset(condition.tiers),
-        frozenset(condition.tags),
-        frozenset(condition.weekdays),
-        frozenset(CHANNELS[each] for each in condition.channels),
-        condition.minimum_spend_minor,
-        condition.birth_month_only,
+        clawback=CLAWBACKS[message.clawback],
     )
 
 
@@ -95,7 +55,7 @@ def from_programme(programme: Programme) -> pb.Programme:
     return pb.Programme(
         version=programme.version,
         valid_from=to_stamp(programme.valid_from),
-        earning_rules=[_from_rule(rule) for rule in programme.earning_rules],
+        earning_rules=[from_rule(rule) for rule in programme.earning_rules],
         redemption=pb.Redemption(
             points_per_unit=programme.redemption.points_per_unit,
             minimum_points=programme.redemption.minimum_points,
@@ -115,27 +75,5 @@ def from_programme(programme: Programme) -> pb.Programme:
             bonus_expires_after_months=terms.bonus_expires_after_months,
         ),
         points_expire_after_months=programme.points_expire_after_months,
-    )
-
-
-def _from_rule(rule: EarningRule) -> pb.EarningRule:
-    message = pb.EarningRule(
-        code=rule.code,
-        stacking_class=TO_STACKING_CLASS[rule.stacking_class],
-        condition=_from_condition(rule.condition),
-        funder=TO_FUNDER[rule.funder],
-    )
-    setattr(message, EFFECT_FIELDS[rule.stacking_class], rule.effect)
-    return message
-
-
-def _from_condition(condition: Condition) -> pb.Condition:
-    return pb.Condition(
-        categories=sorted(TO_CATEGORY[each] for each in condition.categories),
-        tiers=sorted(condition.tiers),
-        tags=sorted(condition.tags),
-        weekdays=sorted(condition.weekdays),
-        channels=sorted(TO_CHANNEL[each] for each in condition.channels),
-        minimum_spend_minor=condition.minimum_spend_minor,
-        birth_month_only=condition.birth_month_only,
+        clawback=TO_CLAWBACK[programme.clawback],
     )

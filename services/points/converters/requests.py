@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from huitouke.points.v1 import hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
-from huitouke.points.v1 import purchase_pb2
 from huitouke.type.v1 import place_pb2
 
 from services.points.converters.programmes import to_programme
 from services.points.converters.values import (
     CATEGORIES,
     CHANNELS,
+    SEASONS,
+    TENDERS,
     to_id,
     to_instant,
     to_zone,
 )
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
     PostCheckout,
     PublishProgramme,
+    ReleaseHold,
     ReverseCheckout,
     TopUpStoredValue,
 )
 from services.points.domain.purchases import Facts, Line, Place, Purchase, Stay
 
-WriteRequest = pb.PostRequest | pb.CancelPostRequest | pb.ReverseRequest | pb.TopUpRequest
+WriteRequest = (
+    pb.PostRequest
+    | pb.CancelPostRequest
+    | pb.ReverseRequest
+    | pb.TopUpRequest
+    | hold_pb2.AuthorizeHoldRequest
+    | hold_pb2.CaptureHoldRequest
+    | hold_pb2.ReleaseHoldRequest
+)
+
+HOLD_TIMEOUT_DEFAULT: Final = timedelta(minutes=15)
+"""How long a direct hold lives where its request doesn't say."""
 
 
 def to_command(request: WriteRequest) -> Command:
@@ -38,7 +55,9 @@ def to_command(request: WriteRequest) -> Command:
 
 
 def _to_post(request: pb.PostRequest) -> PostCheckout:
-    return PostCheckout(UUID(request.checkout_id), to_purchase(request.purchase))
+    return PostCheckout(
+        UUID(request.checkout_id), to_purchase(request.purchase), _optional_id(request.hold_id)
+    )
 
 
 def _to_cancel(request: pb.CancelPostRequest) -> CancelPost:
@@ -51,6 +70,7 @@ def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
         UUID(request.checkout_id),
         UUID(request.reversal_id),
         to_place(request.place, "place"),
+        request.amount_minor if request.HasField("amount_minor") else None,
     )
 
 
@@ -61,12 +81,50 @@ def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
         to_place(request.place, "place"),
         request.amount_minor,
         request.currency,
+        TENDERS.get(request.tender),
     )
 
 
+def _to_authorize(request: hold_pb2.AuthorizeHoldRequest) -> AuthorizeHold:
+    checkout_id, timeout = _optional_id(request.checkout_id), None
+    if checkout_id is None:
+        timeout = HOLD_TIMEOUT_DEFAULT
+        if request.HasField("timeout"):
+            timeout = request.timeout.ToTimedelta()
+    return AuthorizeHold(
+        UUID(request.member_id),
+        UUID(request.hold_id),
+        to_place(request.place, "place"),
+        request.currency,
+        request.points,
+        request.stored_value_minor,
+        timeout,
+        checkout_id,
+    )
+
+
+def _to_capture(request: hold_pb2.CaptureHoldRequest) -> CaptureHold:
+    return CaptureHold(
+        UUID(request.member_id),
+        UUID(request.hold_id),
+        to_place(request.place, "place"),
+        request.currency,
+        request.points,
+        request.stored_value_minor,
+    )
+
+
+def _to_release(request: hold_pb2.ReleaseHoldRequest) -> ReleaseHold:
+    return ReleaseHold(UUID(request.member_id), UUID(request.hold_id))
+
+
 def to_quote(request: pb.QuoteRequest, checkout_id: UUID) -> PostCheckout:
-    """The command whose effect is quoted; `checkout_id` is a fresh one that nobody will see."""
-    return PostCheckout(checkout_id, to_purchase(request.purchase))
+    """The command whose effect is quoted; `checkout_id` is a fresh one, for who names none."""
+    return PostCheckout(
+        _optional_id(request.checkout_id) or checkout_id,
+        to_purchase(request.purchase),
+        _optional_id(request.hold_id),
+    )
 
 
 def to_publish(request: pb.PublishProgrammeRequest) -> PublishProgramme:
@@ -80,11 +138,12 @@ def to_purchase(purchase: purchase_pb2.Purchase) -> Purchase:
         to_place(purchase.place, "purchase.place"),
         purchase.currency,
         to_instant(purchase.occurred_at, "purchase.occurred_at"),
-        Facts(facts.tier, frozenset(facts.tags), facts.birth_month),
+        Facts(facts.tier, frozenset(facts.tags), facts.birth_month, facts.purchased_before),
         tuple([Line(CATEGORIES[line.category], line.amount_minor) for line in purchase.lines]),
         purchase.redeem_points,
         purchase.pay_stored_value_minor,
         _to_stay(purchase.stay) if purchase.HasField("stay") else None,
+        SEASONS[purchase.season],
     )
 
 
@@ -112,8 +171,15 @@ def _place(
     )
 
 
+def _optional_id(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
 def _to_stay(stay: purchase_pb2.Stay) -> Stay:
-    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights)
+    ends_at = None
+    if stay.HasField("ends_at"):
+        ends_at = to_instant(stay.ends_at, "purchase.stay.ends_at")
+    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights, ends_at)
 
 
 _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {
@@ -121,4 +187,7 @@ _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {
     pb.CancelPostRequest: _to_cancel,
     pb.ReverseRequest: _to_reverse,
     pb.TopUpRequest: _to_top_up,
+    hold_pb2.AuthorizeHoldRequest: _to_authorize,
+    hold_pb2.CaptureHoldRequest: _to_capture,
+    hold_pb2.ReleaseHoldRequest: _to_release,
 }

@@ -9,12 +9,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from huitouke.points.v1 import entry_pb2, programme_pb2, purchase_pb2
-from huitouke.type.v1 import booking_channel_pb2, merchant_category_pb2
+from huitouke.points.v1 import entry_pb2, movement_pb2, programme_pb2, purchase_pb2
+from huitouke.type.v1 import (
+    booking_channel_pb2,
+    merchant_category_pb2,
+    season_pb2,
+    tender_kind_pb2,
+)
 
 from services.points.domain import errors
-from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder
-from services.points.domain.programme import SpendOrder, StackingClass
+from services.points.domain.assets import Asset, Category, Channel, EntryKind, Funder, Tender
+from services.points.domain.movements import AdjustmentState
+from services.points.domain.programme import Clawback, SpendOrder, StackingClass
+from services.points.domain.purchases import Season
+from services.points.domain.rules import Rounding
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -33,16 +41,33 @@ STACKING_CLASSES: Final = {
 SPEND_ORDERS: Final = {
     programme_pb2.SpendOrder.Value(f"SPEND_ORDER_{each}"): each for each in SpendOrder
 }
+SEASONS: Final = {season_pb2.Season.Value(f"SEASON_{each}"): each for each in Season}
+ROUNDINGS: Final = {
+    programme_pb2.ROUNDING_UNSPECIFIED: Rounding.DOWN,
+    **{programme_pb2.Rounding.Value(f"ROUNDING_{each}"): each for each in Rounding},
+}
+CLAWBACKS: Final = {
+    programme_pb2.CLAWBACK_UNSPECIFIED: Clawback.COLLECT,
+    **{programme_pb2.Clawback.Value(f"CLAWBACK_{each}"): each for each in Clawback},
+}
 ENTRY_KINDS: Final = {entry_pb2.EntryKind.Value(f"ENTRY_KIND_{each}"): each for each in EntryKind}
 ASSETS: Final = {entry_pb2.Asset.Value(f"ASSET_{each}"): each for each in Asset}
+TENDERS: Final = {tender_kind_pb2.TenderKind.Value(f"TENDER_KIND_{each}"): each for each in Tender}
+ADJUSTMENT_STATES: Final = {
+    movement_pb2.AdjustmentState.Value(f"ADJUSTMENT_STATE_{each}"): each for each in AdjustmentState
+}
 
 TO_CATEGORY: Final = {each: number for number, each in CATEGORIES.items()}
 TO_CHANNEL: Final = {each: number for number, each in CHANNELS.items()}
 TO_FUNDER: Final = {each: number for number, each in FUNDERS.items()}
 TO_STACKING_CLASS: Final = {each: number for number, each in STACKING_CLASSES.items()}
 TO_SPEND_ORDER: Final = {each: number for number, each in SPEND_ORDERS.items()}
+TO_SEASON: Final = {each: number for number, each in SEASONS.items()}
+TO_ROUNDING: Final = {each: number for number, each in ROUNDINGS.items()}
+TO_CLAWBACK: Final = {each: number for number, each in CLAWBACKS.items()}
 TO_ENTRY_KIND: Final = {each: number for number, each in ENTRY_KINDS.items()}
 TO_ASSET: Final = {each: number for number, each in ASSETS.items()}
+TO_ADJUSTMENT_STATE: Final = {each: number for number, each in ADJUSTMENT_STATES.items()}
 
 
 def to_instant(stamp: Timestamp, field: str) -> datetime:
@@ -58,6 +83,11 @@ def to_stamp(instant: datetime) -> Timestamp:
     """The protobuf form; shared, so it is copied into messages and never changed."""
     microseconds = (instant - _EPOCH) // _MICROSECOND
     return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def to_tender(tender: Tender | None) -> tender_kind_pb2.TenderKind.ValueType:
+    """The wire's number; UNSPECIFIED for one that nobody said."""
+    return tender_kind_pb2.TenderKind.Value(f"TENDER_KIND_{tender or 'UNSPECIFIED'}")
 
 
 @lru_cache(maxsize=16384)

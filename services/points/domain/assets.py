@@ -46,6 +46,23 @@ class EntryKind(StrEnum):
     REVERSAL = "REVERSAL"
     TOP_UP = "TOP_UP"
     EXPIRY = "EXPIRY"
+    IMPORT = "IMPORT"
+    CAPTURE = "CAPTURE"
+    MATURING = "MATURING"
+    TRANSFER = "TRANSFER"
+    ADJUSTMENT = "ADJUSTMENT"
+    WITHDRAWAL = "WITHDRAWAL"
+    TOP_UP_REFUND = "TOP_UP_REFUND"
+
+
+class Tender(StrEnum):
+    """How money outside the suite changes hands."""
+
+    CASH_MONEY = "CASH_MONEY"
+    BANK_CARD = "BANK_CARD"
+    WECHAT_PAY = "WECHAT_PAY"
+    ALIPAY = "ALIPAY"
+    ROOM_CHARGE = "ROOM_CHARGE"
 
 
 class Category(StrEnum):

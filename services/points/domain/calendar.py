@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,29 @@ def points_expiry(
     return max(by_rule, end_of_month_after(posted_at, MINIMUM_LIFE_MONTHS, zone))
 
 
+def month_of(instant: datetime, zone: ZoneInfo) -> int:
+    """Return the calendar month of `instant` as months since the year 0."""
+    local = instant.astimezone(zone)
+    return local.year * 12 + local.month - 1
+
+
+def month_name(month: int) -> str:
+    """Return a month counted since the year 0 as YYYY-MM."""
+    year, number = divmod(month, 12)
+    return f"{year:04}-{number + 1:02}"
+
+
 @lru_cache(maxsize=4096)
 def _start_of_month(months_since_year_zero: int, zone: ZoneInfo) -> datetime:
     year, month = divmod(months_since_year_zero, 12)
     return datetime(year, month + 1, 1, tzinfo=zone).astimezone(UTC)
+
+
+def last_day(expires_at: datetime, zone: ZoneInfo) -> date:
+    """The last day on which what expires at this instant can be spent, if only for a moment."""
+    return (expires_at - timedelta(microseconds=1)).astimezone(zone).date()
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a day by the calendar of `zone`, in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -7,17 +7,28 @@ from datetime import datetime
 from services.points.domain import errors
 from services.points.domain.accounts import Member
 from services.points.domain.answers import CancelAnswer, PostAnswer, Posted
-from services.points.domain.assets import EntryKind, Funder, House
+from services.points.domain.assets import EntryKind, House
 from services.points.domain.books import Books
 from services.points.domain.calendar import points_expiry
 from services.points.domain.commands import CancelPost, PostCheckout
+from services.points.domain.crediting import hold_back, put_earned
 from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.events import CheckoutPosted, Event
+from services.points.domain.holds import hold_to_post_with
+from services.points.domain.inquiry import Inquiry
 from services.points.domain.journal import Entry, open_entry
+from services.points.domain.pending import with_waiting
+from services.points.domain.pins import Amounts, Pin
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase, check_occurred_at
-from services.points.domain.records import Checkout, CheckoutState, PostedCheckout
+from services.points.domain.records import (
+    Checkout,
+    CheckoutState,
+    KeptFacts,
+    PostedCheckout,
+)
+from services.points.domain.resolving import release_hold, release_rest, spend_pins
 from services.points.domain.tenders import Tenders, plan_tenders
 
 
@@ -34,13 +45,19 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     if purchase.currency != member.currency:
         raise errors.currency_mismatch(member.currency)
     terms = programme.stored_value
-    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now)
-    earned = earned_points(
-        programme.rules, purchase, tenders.points_value_minor + tenders.bonus_minor
-    )
+    hold = hold_to_post_with(books, member, command, now)
+    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now, hold)
+    not_earning = tenders.points_value_minor + tenders.bonus_minor
+    inquiry = open_inquiry(books, member, purchase)
+    earned = plan_earning(programme, inquiry, not_earning, now)
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
+    captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
+    pins: list[Pin] = []
+    if hold is not None:
+        pins, expired = release_rest(books, member, hold, captured, now)
+        events += expired
     entry = open_entry(
         member,
         EntryKind.CHECKOUT,
@@ -49,26 +66,69 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
         purchase.place.merchant_id,
         programme.version,
     )
-    _spend(books, member, entry, tenders)
+    if hold is None:
+        _spend(books, member, entry, tenders)
+    else:
+        spend_pins(books, member, entry, hold, captured, pins)
     debt_collected = _earn(books, member, entry, purchase, programme, earned)
     books.changes.entries.append(entry)
+    count_given(books, programme, inquiry, earned)
+    member.purchases += 1
+    posted = _posted(member, tenders, earned, debt_collected, programme)
     answer = PostAnswer(
-        command.checkout_id, now, _posted(member, tenders, earned, debt_collected, programme)
+        command.checkout_id, now, posted._replace(rule_faults=tuple(inquiry.faults))
     )
-    _record(books, purchase, entry, answer)
+    _record(books, inquiry, not_earning, entry, answer)
     events.append(
         CheckoutPosted(
-            member.member_id, purchase.place, purchase.currency, purchase.bill_minor, answer
+            member.member_id,
+            purchase.place,
+            purchase.currency,
+            purchase.bill_minor,
+            answer,
+            command.hold_id,
         )
     )
     return answer, events
+
+
+def open_inquiry(books: Books, member: Member, purchase: Purchase) -> Inquiry:
+    """What rules may ask of a purchase: it is the first if the ledger knows none of the member.
+
+    A reversed purchase is none, so the next one after it is the first again.
+    """
+    first = not member.purchases and not purchase.facts.purchased_before
+    return Inquiry(purchase, first_purchase=first, limits=books.limits)
+
+
+def plan_earning(
+    programme: Programme, inquiry: Inquiry, not_earning_minor: int, now: datetime
+) -> list[EarnedBy]:
+    """What the purchase earns, within caps and budgets, and what of it waits; changes nothing."""
+    rules, purchase = programme.rules, inquiry.purchase
+    earned = earned_points(rules, purchase, not_earning_minor, inquiry)
+    return with_waiting(rules, purchase, earned, now) if rules.waiting else earned
+
+
+def count_given(
+    books: Books, programme: Programme, inquiry: Inquiry, earned: list[EarnedBy]
+) -> None:
+    """Count what was given against its rules' caps and budgets."""
+    limited = programme.rules.limited
+    if not limited:
+        return
+    for by in earned:
+        if by.rule in limited:
+            member_id, day = inquiry.purchase.member_id, inquiry.local.date()
+            books.limits.take(limited[by.rule], member_id, day, by.points)
 
 
 def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnswer, list[Event]]:
     """Answer what was posted under the checkout id, or make sure that nothing ever will be.
 
     A checkout that was reversed meanwhile had been posted: the answer is what was posted. One of
-    another member is none of this member's, and its id can't be fenced.
+    another member is none of this member's, and its id can't be fenced. An open hold of the
+    checkout is released with the fence.
     """
     checkout = books.checkouts.get(command.checkout_id)
     if checkout is not None:
@@ -78,7 +138,11 @@ def cancel(books: Books, command: CancelPost, now: datetime) -> tuple[CancelAnsw
             assert checkout.answer is not None, "a posted checkout was loaded without its answer"
             return CancelAnswer(checkout.answer, None), []
         return CancelAnswer(None, checkout.resolved_at), []
-    events: list[Event] = settle_due(books, books.members[command.member_id], now)
+    member = books.members[command.member_id]
+    events: list[Event] = settle_due(books, member, now)
+    hold = books.checkout_holds.get(command.checkout_id)
+    if hold is not None and hold.member_id == command.member_id:
+        events += release_hold(books, member, hold, now)
     fenced = Checkout(
         command.checkout_id, command.member_id, CheckoutState.CANCELLED, resolved_at=now
     )
@@ -119,25 +183,19 @@ def _earn(
 ) -> int:
     """Put the earned points into one lot, an open debt first served; returns what served it.
 
-    The lot is dated when the guest bought, or now if the till's clock runs ahead.
+    The lot is dated when the guest bought, or now if the till's clock runs ahead. What is to wait
+    is noted as pending.
     """
+    if programme.rules.waiting:
+        hold_back(books, member, entry, purchase, programme, earned)
+        earned = [by for by in earned if by.pending_until is None]
     if not earned:
         return 0
-    total = sum([by.points for by in earned])
-    collected = min(total, member.points_debt)
     earned_at = min(purchase.occurred_at, entry.posted_at)
     expires_at = points_expiry(
         earned_at, entry.posted_at, programme.points_expire_after_months, purchase.place.zone
     )
-    account = member.points
-    lot = books.put_lot(member, account, total, total - collected, earned_at, expires_at)
-    for by in earned:
-        house = House.ISSUED if by.funder is Funder.ISSUER else House.FUNDING
-        entry.post(account, by.points, house, lot, by.rule, by.funder, by.eligible_minor)
-    if collected:
-        member.points_debt -= collected
-        entry.post(account, -collected, House.DEBT, lot)
-    return collected
+    return put_earned(books, member, entry, earned, earned_at, expires_at)
 
 
 def _posted(
@@ -161,8 +219,19 @@ def _posted(
     )
 
 
-def _record(books: Books, purchase: Purchase, entry: Entry, answer: PostAnswer) -> None:
-    checkout = Checkout(answer.checkout_id, purchase.member_id, CheckoutState.POSTED, entry, answer)
+def _record(
+    books: Books, inquiry: Inquiry, not_earning_minor: int, entry: Entry, answer: PostAnswer
+) -> None:
+    purchase = inquiry.purchase
+    limited = books.programmes.get(entry.programme_version).rules.limited
+    checkout = Checkout(
+        answer.checkout_id,
+        purchase.member_id,
+        CheckoutState.POSTED,
+        entry,
+        answer,
+        day=inquiry.local.date() if limited else None,
+    )
     books.checkouts[answer.checkout_id] = checkout
     books.changes.posted.append(
         PostedCheckout(
@@ -171,5 +240,6 @@ def _record(books: Books, purchase: Purchase, entry: Entry, answer: PostAnswer) 
             purchase.occurred_at,
             purchase.currency,
             purchase.bill_minor,
+            KeptFacts(purchase, inquiry.first_purchase, not_earning_minor),
         )
     )

@@ -8,16 +8,23 @@ from services.points.domain.accounts import Member
 from services.points.domain.answers import SettleAnswer
 from services.points.domain.books import Books
 from services.points.domain.commands import SettleDue
-from services.points.domain.events import Event, ValueExpired
+from services.points.domain.events import Event, PointsMatured, ValueExpired
 from services.points.domain.expiry import expire_due
+from services.points.domain.maturing import mature_due
+from services.points.domain.resolving import expire_holds
 
 
 def settle_due(books: Books, member: Member, now: datetime) -> list[Event]:
     """Do what has become due for `member` by `now`, each as its own entry; returns the events.
 
-    Whoever calls it has checked everything before: from here on nothing may be refused.
+    Holds that have timed out come first: what they give back to expired lots expires with the
+    rest. Whoever calls it has checked everything before: from here on nothing may be refused.
     """
-    return [*expire_due(books, member, now)]
+    return [
+        *expire_holds(books, member, now),
+        *mature_due(books, member, now),  # before expiry: what matured late may expire at once
+        *expire_due(books, member, now),
+    ]
 
 
 def settle(books: Books, command: SettleDue, now: datetime) -> tuple[SettleAnswer, list[Event]]:
@@ -25,6 +32,8 @@ def settle(books: Books, command: SettleDue, now: datetime) -> tuple[SettleAnswe
     events = settle_due(books, books.members[command.member_id], now)
     expired = [event for event in events if isinstance(event, ValueExpired)]
     answer = SettleAnswer(
-        sum(event.points for event in expired), sum(event.bonus_minor for event in expired)
+        sum(event.points for event in expired),
+        sum(event.bonus_minor for event in expired),
+        sum(event.points for event in events if isinstance(event, PointsMatured)),
     )
     return answer, events

@@ -14,15 +14,17 @@ from services.points.domain.lots import Lot
 
 
 def expire_due(books: Books, member: Member, now: datetime) -> list[ValueExpired]:
-    """Take out of `member`'s accounts every lot whose end has come; the event, if there were any.
+    """Take out of `member`'s accounts what is free in lots whose end has come; the event, if any.
 
-    The lots are taken in the order POINTS, CASH, BONUS and their spend order, as one entry.
+    What holds have pinned stays, for them alone. The lots are taken in the order POINTS, CASH,
+    BONUS and their spend order, as one entry.
     """
     parts = []
     for account in member.accounts():
         for lot in account.due_lots(now):
-            parts.append((lot, lot.remaining))
-            account.take_from(lot, lot.remaining)
+            free = lot.free
+            parts.append((lot, free))
+            account.take_from(lot, free)
     return [post_expired(books, member, parts, now)] if parts else []
 
 

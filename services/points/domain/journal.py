@@ -74,6 +74,13 @@ class Entry:
         )
 
 
+def next_version(member: Member, now: datetime) -> int:
+    """Count the member's next version: that of an entry, or of an event that posts nothing."""
+    member.version += 1
+    member.last_posted_at = now
+    return member.version
+
+
 def open_entry(
     member: Member,
     kind: EntryKind,
@@ -83,11 +90,9 @@ def open_entry(
     programme_version: int = 0,
 ) -> Entry:
     """Start the entry of the member's next version; its event carries the same version."""
-    member.version += 1
-    member.last_posted_at = now
     return Entry(
         member.member_id,
-        member.version,
+        next_version(member, now),
         kind,
         now,
         reference_id,

@@ -9,28 +9,51 @@ from uuid import UUID
 
 from chassis.kernel import Decision
 from services.points.domain.accounts import Balances
+from services.points.domain.adjustments import adjust, approve, reject
 from services.points.domain.answers import Answer
 from services.points.domain.books import Books
+from services.points.domain.captures import capture
 from services.points.domain.checkouts import cancel, post
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
+    ReleaseHold,
     ReverseCheckout,
     SettleDue,
     TopUpStoredValue,
+    WarnExpiring,
 )
 from services.points.domain.dues import settle, settle_due
 from services.points.domain.events import Event
+from services.points.domain.holds import authorize, release
+from services.points.domain.imports import import_balance
+from services.points.domain.movement_commands import (
+    AdjustBalance,
+    ApproveAdjustment,
+    PutTransferGroup,
+    RefundTopUp,
+    RejectAdjustment,
+    TransferPoints,
+    WithdrawStoredValue,
+)
 from services.points.domain.reversals import reverse
+from services.points.domain.top_up_refunds import refund_top_up
 from services.points.domain.top_ups import top_up
+from services.points.domain.transfers import put_group, transfer
+from services.points.domain.warnings import warn
+from services.points.domain.withdrawals import withdraw
 
 
 def decide(books: Books, command: Command, now: datetime) -> Decision[Answer, Event]:
     """Decide one command on the loaded `books`.
 
     `now` is not before any of the members' last posting. What is due to expire is taken out
-    first, as an entry and an event of its own. A raised Refusal has changed nothing.
+    and what has timed out is resolved first, as entries and events of their own. A raised Refusal
+    has changed nothing.
     """
     answer, events = _DECIDING[type(command)](books, command, now)
     return Decision(answer, tuple(events))
@@ -54,4 +77,16 @@ _DECIDING: Final[Mapping[type[Command], Callable[[Books, Any, datetime], _Outcom
     ReverseCheckout: reverse,
     TopUpStoredValue: top_up,
     SettleDue: settle,
+    AuthorizeHold: authorize,
+    CaptureHold: capture,
+    ReleaseHold: release,
+    WarnExpiring: warn,
+    PutTransferGroup: put_group,
+    TransferPoints: transfer,
+    AdjustBalance: adjust,
+    ApproveAdjustment: approve,
+    RejectAdjustment: reject,
+    WithdrawStoredValue: withdraw,
+    RefundTopUp: refund_top_up,
+    ImportBalance: import_balance,
 }

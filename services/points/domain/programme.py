@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 from services.points.domain import errors
-from services.points.domain.assets import Category, Channel, Funder
+from services.points.domain.assets import Category
+from services.points.domain.rules import Condition, EarningRule, RuleBook, StackingClass
+
+__all__ = [
+    "BASIS_POINTS",
+    "MINOR_PER_UNIT",
+    "Condition",
+    "EarningRule",
+    "Programme",
+    "Programmes",
+    "Redemption",
+    "RuleBook",
+    "SpendOrder",
+    "StackingClass",
+    "StoredValueTerms",
+    "TopUpTier",
+]
 
 MINOR_PER_UNIT = 100
 """Fen in a yuan: what "per unit" in a programme means."""
 BASIS_POINTS = 10_000
-
-
-class StackingClass(StrEnum):
-    """How rules combine: BASE once a line, BEST_OF one a checkout, ADD all that match."""
-
-    BASE = "BASE"
-    BEST_OF = "BEST_OF"
-    ADD = "ADD"
 
 
 class SpendOrder(StrEnum):
@@ -32,42 +40,11 @@ class SpendOrder(StrEnum):
     BONUS_FIRST = "BONUS_FIRST"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A conjunction; an empty part asks nothing.
+class Clawback(StrEnum):
+    """What a reversal does where earned points are spent: COLLECT them later, or REFUSE."""
 
-    `categories` and `channels` are asked of each line (a channel only of ROOM lines), the others
-    of the checkout. Weekdays are ISO numbers, the month of birth is compared with the month of
-    the purchase, both by the property's calendar.
-    """
-
-    categories: frozenset[Category] = frozenset()
-    tiers: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
-    weekdays: frozenset[int] = frozenset()
-    channels: frozenset[Channel] = frozenset()
-    minimum_spend_minor: int = 0
-    birth_month_only: bool = False
-
-    @property
-    def asks_of_lines(self) -> bool:
-        """Whether some lines of a checkout may match and others not."""
-        return bool(self.categories or self.channels)
-
-
-@dataclass(frozen=True, slots=True)
-class EarningRule:
-    """One rule that gives points.
-
-    `effect` by class: BASE points per yuan in thousandths, BEST_OF a multiplier in thousandths
-    (above 1000), ADD a number of points.
-    """
-
-    code: str
-    stacking_class: StackingClass
-    effect: int
-    funder: Funder
-    condition: Condition = Condition()
+    COLLECT = "COLLECT"
+    REFUSE = "REFUSE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,44 +80,6 @@ class StoredValueTerms:
         return max(reached, key=lambda tier: tier.from_minor).bonus_minor if reached else 0
 
 
-class RuleBook:
-    """A programme's earning rules, laid out by what a purchase asks for first."""
-
-    def __init__(self, rules: Sequence[EarningRule]) -> None:
-        base = [
-            (position, rule)
-            for position, rule in enumerate(rules)
-            if rule.stacking_class is StackingClass.BASE
-        ]
-        self._base = {
-            category: [
-                (position, rule)
-                for position, rule in base
-                if not rule.condition.categories or category in rule.condition.categories
-            ]
-            for category in Category
-        }
-        best_of = [rule for rule in rules if rule.stacking_class is StackingClass.BEST_OF]
-        tiers = {tier for rule in best_of for tier in rule.condition.tiers}
-        self._best_of = {
-            tier: [rule for rule in best_of if _for_tier(rule, tier)] for tier in tiers
-        }
-        self._best_of_any = [rule for rule in best_of if not rule.condition.tiers]
-        self.adding = [rule for rule in rules if rule.stacking_class is StackingClass.ADD]
-
-    def base_for(self, category: Category) -> Sequence[tuple[int, EarningRule]]:
-        """The BASE rules a line of `category` may match, with their place in the programme."""
-        return self._base[category]
-
-    def best_of_for(self, tier: str) -> Sequence[EarningRule]:
-        """The BEST_OF rules a member of `tier` may get, in the programme's order."""
-        return self._best_of.get(tier, self._best_of_any)
-
-
-def _for_tier(rule: EarningRule, tier: str) -> bool:
-    return not rule.condition.tiers or tier in rule.condition.tiers
-
-
 @dataclass(frozen=True)
 class Programme:
     """One immutable version of all rules."""
@@ -151,6 +90,7 @@ class Programme:
     redemption: Redemption
     stored_value: StoredValueTerms
     points_expire_after_months: int
+    clawback: Clawback = Clawback.COLLECT
 
     @cached_property
     def rules(self) -> RuleBook:
@@ -159,10 +99,15 @@ class Programme:
 
 
 class Programmes:
-    """All published versions, the latest last; `valid_from` never decreases with the version."""
+    """All published versions, the latest last; `valid_from` never decreases with the version.
+
+    `latest_retirement` is the number of the last retirement known, 0 for none.
+    """
 
     def __init__(self, versions: Iterable[Programme] = ()) -> None:
         self._versions: list[Programme] = []
+        self._ends: dict[int, datetime] = {}
+        self.latest_retirement = 0
         for programme in versions:
             self.add(programme)
 
@@ -176,12 +121,26 @@ class Programmes:
         if programme.version > self.latest_version:
             self._versions.append(programme)
 
+    def retire(self, number: int, version: int, valid_until: datetime) -> None:
+        """Take the end of a version; of several the one with the highest number counts."""
+        if number > self.latest_retirement:
+            self.latest_retirement = number
+            self._ends[version] = valid_until
+
+    def end_of(self, version: int) -> datetime | None:
+        """When a version is retired, None if it is not."""
+        return self._ends.get(version)
+
     def valid_at(self, instant: datetime) -> Programme:
         """The highest version that was valid at `instant`; refuses where there is none."""
         for programme in reversed(self._versions):
-            if programme.valid_from <= instant:
+            if programme.valid_from <= instant and not self._ended(programme, instant):
                 return programme
         raise errors.programme_not_found("was valid then")
+
+    def _ended(self, programme: Programme, instant: datetime) -> bool:
+        end = self._ends.get(programme.version) if self._ends else None
+        return end is not None and end <= instant
 
     def get(self, version: int) -> Programme:
         """The version asked for; refuses one that was never published."""

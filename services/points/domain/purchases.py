@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -38,21 +39,35 @@ class Line(NamedTuple):
     amount_minor: int
 
 
+class Season(StrEnum):
+    """What a property's calendar says of the day; UNSPECIFIED matches no rule that asks."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    PEAK = "PEAK"
+    SHOULDER = "SHOULDER"
+    OFF = "OFF"
+
+
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """What decides whether and how a stay earns."""
+    """What decides whether and how a stay earns; points may wait for `ends_at`, if it is known."""
 
     channel: Channel
     rate_code: str
     nights: int
+    ends_at: datetime | None = None
 
 
 class Facts(NamedTuple):
-    """What rules may ask about the member, frozen by the caller; month 0 is unknown."""
+    """What rules may ask about the member, frozen by the caller; month 0 is unknown.
+
+    With `purchased_before` no purchase is the member's first: it bought before the ledger knew it.
+    """
 
     tier: str
     tags: frozenset[str] = frozenset()
     birth_month: int = 0
+    purchased_before: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +86,7 @@ class Purchase:
     redeem_points: int = 0
     pay_stored_value_minor: int = 0
     stay: Stay | None = None
+    season: Season = Season.UNSPECIFIED
     bill_minor: int = field(init=False)
 
     def __post_init__(self) -> None:

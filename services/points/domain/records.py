@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from services.points.domain.answers import PostAnswer, ReverseAnswer, TopUpAnswer
+from services.points.domain.assets import Asset, Tender
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
-from services.points.domain.purchases import Place
+from services.points.domain.parts import NOTHING, Returned
+from services.points.domain.purchases import Place, Purchase
+
+
+class Warned(NamedTuple):
+    """A warning that was given: to whom, of which asset's last day, and which of the warnings.
+
+    `version` is its event's where it is to be stored, and 0 where it is only remembered.
+    """
+
+    member_id: UUID
+    asset: Asset
+    last_day: date
+    days: int
+    version: int = 0
+
+
+class ImportedRow(NamedTuple):
+    """A row of an import to be stored, with the entry and the lot it became."""
+
+    row: ImportBalance
+    version: int
+    lot_number: int
+
+
+class RejectedRow(NamedTuple):
+    """A row of an import that was not brought in, and why."""
+
+    line: int
+    reference: str
+    reason: str
+    message: str
 
 
 class CheckoutState(StrEnum):
@@ -27,7 +60,9 @@ class Checkout:
 
     A posted one has the `entry` and the `answer` it was posted with; where it was loaded for a
     command that needs neither they are None, as they are for one that was fenced off.
-    `resolved_at` is when it was cancelled or reversed.
+    `resolved_at` is when it was cancelled or reversed wholly. `returned` is what reversals have
+    given back so far, `taken_back` the earned points they took back or made a debt, by rule.
+    `day` is the purchase's by the property's calendar, where a rule of its programme is limited.
     """
 
     checkout_id: UUID
@@ -36,16 +71,28 @@ class Checkout:
     entry: Entry | None = None
     answer: PostAnswer | None = None
     resolved_at: datetime | None = None
+    returned: Returned = NOTHING
+    taken_back: dict[str, int] = field(default_factory=dict)
+    day: date | None = None
+
+
+class KeptFacts(NamedTuple):
+    """What rules could ask of a purchase, kept so that another programme can be tried on it."""
+
+    purchase: Purchase
+    first_purchase: bool
+    not_earning_minor: int
 
 
 class PostedCheckout(NamedTuple):
-    """A checkout to be stored as posted, with what is told only once."""
+    """A checkout to be stored as posted, with what is told only once; a capture has no facts."""
 
     checkout: Checkout
     place: Place
     occurred_at: datetime
     currency: str
     bill_minor: int
+    facts: KeptFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +120,4 @@ class TopUp:
     cash_lot_number: int
     bonus_lot_number: int | None
     answer: TopUpAnswer
+    tender: Tender | None = None

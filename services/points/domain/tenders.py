@@ -10,6 +10,7 @@ from typing import NamedTuple
 from services.points.domain import errors
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Category
+from services.points.domain.pins import Hold, parts_to_capture
 from services.points.domain.programme import (
     BASIS_POINTS,
     MINOR_PER_UNIT,
@@ -37,11 +38,13 @@ def plan_tenders(
     redemption: Redemption,
     spend_order: SpendOrder,
     now: datetime,
+    hold: Hold | None = None,
 ) -> Tenders:
     """Check what is tendered against the bill, the programme and the accounts; changes nothing.
 
-    What is due to expire at `now` can't be tendered. Refuses TENDER_EXCEEDS_BILL,
-    REDEMPTION_SHARE, INSUFFICIENT_POINTS, INSUFFICIENT_STORED_VALUE, INVALID_FIELD.
+    With a `hold` all that is tendered comes out of it, else out of what is free at `now`. Refuses
+    TENDER_EXCEEDS_BILL, REDEMPTION_SHARE, INSUFFICIENT_POINTS, INSUFFICIENT_STORED_VALUE,
+    CAPTURE_EXCEEDS_HOLD, INVALID_FIELD.
     """
     bill = purchase.bill_minor
     points, pay = purchase.redeem_points, purchase.pay_stored_value_minor
@@ -52,6 +55,10 @@ def plan_tenders(
         raise errors.tender_exceeds_bill(bill, value + pay)
     if points:
         _check_share(points, value, purchase.lines, redemption)
+    if hold is not None:
+        held = parts_to_capture(hold, points, pay)
+        return Tenders(points, value, held.cash_minor, held.bonus_minor, bill - value - pay)
+    if points:
         available = member.points.available(now)
         if points > available:
             raise errors.insufficient_points(available)

@@ -13,7 +13,9 @@ from services.points.domain.calendar import end_of_month_after
 from services.points.domain.commands import TopUpStoredValue
 from services.points.domain.dues import settle_due
 from services.points.domain.events import Event, StoredValueToppedUp
-from services.points.domain.journal import open_entry
+from services.points.domain.journal import Entry, open_entry
+from services.points.domain.lots import Lot
+from services.points.domain.movements import SoldValue
 from services.points.domain.programme import StoredValueTerms
 from services.points.domain.records import TopUp
 
@@ -56,20 +58,47 @@ def top_up(
         entry.post(member.bonus, gift, House.ISSUED, bonus_lot, GIFT_RULE, Funder.ISSUER, amount)
     books.changes.entries.append(entry)
     answer = TopUpAnswer(command.top_up_id, now, amount, gift, member.balances())
+    _record(books, command, entry, cash_lot, bonus_lot, answer)
+    events.append(StoredValueToppedUp(member.member_id, place, command.currency, answer))
+    return answer, events
+
+
+def _record(
+    books: Books,
+    command: TopUpStoredValue,
+    entry: Entry,
+    cash_lot: Lot,
+    bonus_lot: Lot | None,
+    answer: TopUpAnswer,
+) -> None:
+    """Keep the top-up to be stored, and know it for what may take it back in the same batch."""
+    bonus_lot_number = bonus_lot.number if bonus_lot else None
     books.top_up_ids.add(command.top_up_id)
     books.changes.top_ups.append(
         TopUp(
-            member.member_id,
-            place,
+            command.member_id,
+            command.place,
             command.currency,
             entry.version,
             cash_lot.number,
-            bonus_lot.number if bonus_lot else None,
+            bonus_lot_number,
             answer,
+            command.tender,
         )
     )
-    events.append(StoredValueToppedUp(member.member_id, place, command.currency, answer))
-    return answer, events
+    books.movements.keep_sold(
+        SoldValue(
+            command.top_up_id,
+            command.member_id,
+            command.place.merchant_id,
+            answer.posted_at,
+            command.tender,
+            answer.cash_added_minor,
+            answer.bonus_added_minor,
+            cash_lot.number,
+            bonus_lot_number,
+        )
+    )
 
 
 def _check(
@@ -86,6 +115,6 @@ def _check(
         raise errors.currency_mismatch(member.currency)
     if command.amount_minor > terms.top_up_limit_minor:
         raise errors.top_up_limit(terms.top_up_limit_minor)
-    held = member.cash.balance + member.bonus.balance - member.bonus.due_amount(now)
-    if held + command.amount_minor + gift > terms.balance_limit_minor:
-        raise errors.balance_limit(terms.balance_limit_minor, held)
+    stored = member.cash.balance + member.bonus.balance - member.bonus.due_amount(now)
+    if stored + command.amount_minor + gift > terms.balance_limit_minor:
+        raise errors.balance_limit(terms.balance_limit_minor, stored)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
+from huitouke.points.v1 import hold_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceServicer
 from sqlalchemy import Connection
@@ -18,10 +20,11 @@ from chassis.storage.executor import Executor, Submission
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.storage.requests import fingerprint
-from services.points.converters.answers import to_balances, to_posted
+from services.points.converters.answers import to_available, to_balances, to_posted
+from services.points.converters.holds import to_hold
 from services.points.converters.pages import Page, from_token, to_token
 from services.points.converters.programmes import from_programme
-from services.points.converters.reports import to_entries, to_verification
+from services.points.converters.reports import to_entries
 from services.points.converters.requests import (
     WriteRequest,
     to_command,
@@ -29,15 +32,19 @@ from services.points.converters.requests import (
     to_quote,
 )
 from services.points.converters.values import to_instant
+from services.points.converters.verification import to_verification
+from services.points.domain import errors
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import PostAnswer
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, PostCheckout, PublishProgramme, SettleDue
+from services.points.domain.commands import Command, PostCheckout, ProgrammeCommand, SettleDue
 from services.points.domain.ledger import balances_at, decide
 from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
-from services.points.storage import queries
+from services.points.storage import holds, queries
 from services.points.storage.programmes import read_newer
+from services.points.storage.reports.ranges import stop_at
+from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import read_books
 
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 200
@@ -52,7 +59,7 @@ class PointsServicer(PointsServiceServicer):
         self,
         *,
         executor: Executor[Command, Books, Message, OutboxEvent],
-        publisher: Executor[PublishProgramme, Shelf, pb.PublishProgrammeResponse, OutboxEvent],
+        publisher: Executor[ProgrammeCommand, Shelf, Message, OutboxEvent],
         reads: Reads,
         reports: Reads,
         request_key: bytes,
@@ -76,6 +83,15 @@ class PointsServicer(PointsServiceServicer):
         return await self._write(request)
 
     async def TopUp(self, request: pb.TopUpRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def AuthorizeHold(self, request: hold_pb2.AuthorizeHoldRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def CaptureHold(self, request: hold_pb2.CaptureHoldRequest, context: Any) -> Any:
+        return await self._write(request)
+
+    async def ReleaseHold(self, request: hold_pb2.ReleaseHoldRequest, context: Any) -> Any:
         return await self._write(request)
 
     async def BatchPost(self, request: pb.BatchPostRequest, context: Any) -> Any:
@@ -112,22 +128,43 @@ class PointsServicer(PointsServiceServicer):
     ) -> pb.GetBalancesResponse:
         member_id = UUID(request.member_id)
         balances = await self._reads.run_snapshot(self._balances, member_id)
-        return pb.GetBalancesResponse(balances=to_balances(balances))
+        return pb.GetBalancesResponse(
+            balances=to_balances(balances), available=to_available(balances)
+        )
+
+    async def GetHold(
+        self, request: hold_pb2.GetHoldRequest, context: Any
+    ) -> hold_pb2.GetHoldResponse:
+        member_id, hold_id = UUID(request.member_id), UUID(request.hold_id)
+        hold = await self._reads.run(holds.read_one, member_id, hold_id)
+        if hold is None:
+            raise errors.hold_not_found(hold_id)
+        return hold_pb2.GetHoldResponse(hold=to_hold(hold, self._clock.now()))
+
+    async def ListOpenHolds(
+        self, request: hold_pb2.ListOpenHoldsRequest, context: Any
+    ) -> hold_pb2.ListOpenHoldsResponse:
+        found = await self._reads.run(holds.read_open, UUID(request.member_id))
+        now = self._clock.now()
+        return hold_pb2.ListOpenHoldsResponse(
+            holds=[to_hold(hold, now) for hold in found if not hold.timed_out(now)]
+        )
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, context: Any
     ) -> pb.ListEntriesResponse:
         member_id = UUID(request.member_id)
+        since = to_instant(request.since, "since") if request.HasField("since") else None
         until = to_instant(request.until, "until") if request.HasField("until") else None
-        bound = request.until.ToNanoseconds() if until else None
-        page = from_token(request.page_token, member_id, bound, self._key)
+        query = Page(member_id, since, until)
+        page = from_token(request.page_token, query, self._key)
         size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
         entries = await self._reads.run(
-            queries.statement, member_id, page.before or NEWEST, until, size + 1
+            queries.statement, member_id, page.before or NEWEST, since, until, size + 1
         )
         response = pb.ListEntriesResponse(entries=to_entries(entries[:size]))
         if len(entries) > size:
-            following = Page(member_id, bound, entries[size - 1].version)
+            following = replace(query, before=entries[size - 1].version)
             response.next_page_token = to_token(following, self._key)
         return response
 
@@ -138,7 +175,8 @@ class PointsServicer(PointsServiceServicer):
         return pb.GetProgrammeResponse(programme=from_programme(programme))
 
     async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Any) -> Any:
-        return to_verification(await self._reports.run_snapshot(queries.verify))
+        in_time = stop_at(current_call().deadline_monotonic)
+        return to_verification(await self._reports.run_snapshot(recompute, lambda _: in_time()))
 
     async def _write(self, request: WriteRequest) -> Message:
         done = await self._executor.execute(self._submission(request, current_call()))

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -19,15 +20,25 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.records import Checkout, CheckoutState
-from services.points.storage import tables
+from services.points.storage import pending, purchase_facts, reversals, tables
 
 Needs = Mapping[tuple[UUID, Asset], int]
 """How much a batch may take at most out of an account; 0 where only the first lots matter."""
 
+EVERYTHING = 2**62
+"""A need that only loading every open lot covers."""
+
 FIRST_LOTS, LOTS_FACTOR = 8, 16
 """How many lots of an account are read at first, and by how much more where they don't suffice."""
 
-_LOT_COLUMNS = "lot_number, asset::text, amount, remaining, expired, earned_at, expires_at"
+_MEMBER_COLUMNS = (
+    *tables.MEMBERS,
+    "points_held",
+    "cash_held_minor",
+    "bonus_held_minor",
+    "open_holds",
+)
+_LOT_COLUMNS = "lot_number, asset::text, amount, remaining, expired, earned_at, expires_at, held"
 _SPEND_ORDER = attrgetter("order")
 _CHECKOUT_COLUMNS = (
     "checkout_id",
@@ -45,6 +56,14 @@ _CHECKOUT_COLUMNS = (
     "points_debt_after",
     "next_expiring_points_after",
     "next_expiry_after",
+    "points_held_after",
+    "cash_held_after_minor",
+    "bonus_held_after_minor",
+    "kind::text",
+    "points_pending_after",
+    "facts",
+    "occurred_at",
+    *reversals.CHECKOUT_COLUMNS,
 )
 _POSTING_COLUMNS = (
     "member_id",
@@ -66,7 +85,7 @@ _POSTING_COLUMNS = (
 def members(connection: Connection, ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Member]:
     """Return the members of sorted `ids` that exist, their rows locked in that order if asked."""
     rows = sets.select_by_keys(
-        connection, "members", {"member_id": ("uuid", ids)}, select=tuple(tables.MEMBERS), lock=lock
+        connection, "members", {"member_id": ("uuid", ids)}, select=_MEMBER_COLUMNS, lock=lock
     )
     return {row[0]: _member(row) for row in rows}
 
@@ -80,9 +99,13 @@ def _member(row: sets.Row) -> Member:
         last_posted_at=row[2],
         last_lot_number=row[11],
         points_debt=row[6],
-        points=Account(Asset.POINTS, row[3], next_expiry),
-        cash=Account(Asset.CASH, row[4]),
-        bonus=Account(Asset.BONUS, row[5], bonus_expiry),
+        points=Account(Asset.POINTS, row[3], next_expiry, held=row[15]),
+        cash=Account(Asset.CASH, row[4], held=row[16]),
+        bonus=Account(Asset.BONUS, row[5], bonus_expiry, held=row[17]),
+        stored_holds=row[18],
+        purchases=row[12],
+        points_pending=row[13],
+        next_maturing_at=row[14],
     )
 
 
@@ -99,13 +122,42 @@ def checkouts(
     keys = {"checkout_id": ("uuid", sorted(set(ids)))}
     rows = sets.select_by_keys(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
     found = {
-        row[0]: Checkout(row[0], row[1], CheckoutState(row[2]), resolved_at=row[5]) for row in rows
+        row[0]: Checkout(
+            row[0],
+            row[1],
+            CheckoutState(row[2]),
+            resolved_at=row[5],
+            returned=reversals.returned(row[22:]),
+        )
+        for row in rows
     }
     posted = [row for row in rows if row[0] in answered and row[3] is not None]
     entries = _entries(connection, posted)
+    waiting = _waiting(connection, posted)
     for row in posted:
         checkout, entry = found[row[0]], entries[row[1], row[3]]
-        checkout.entry, checkout.answer = entry, _post_answer(row, entry)
+        facts = purchase_facts.decode(row[20]) if row[20] is not None else None
+        checkout.entry = entry
+        checkout.answer = _post_answer(row, entry, waiting.get((row[1], row[3]), {}), facts)
+        if facts is not None:
+            checkout.day = row[21].astimezone(ZoneInfo(facts.zone)).date()
+    reversals.load_taken_back(connection, found.values())
+    return found
+
+
+def _waiting(
+    connection: Connection, posted: Sequence[sets.Row]
+) -> dict[tuple[UUID, int], dict[int, EarnedBy]]:
+    """What posted checkouts have earned as pending, by its place in what each has earned.
+
+    Members that had nothing pending after a checkout have earned nothing pending by it.
+    """
+    keys = [(row[1], row[3]) for row in posted if row[19]]
+    found: dict[tuple[UUID, int], dict[int, EarnedBy]] = {}
+    for row in pending.of_checkouts(connection, keys):
+        each = pending.from_row(row)
+        by = EarnedBy(each.rule, each.points, each.basis_minor, each.funder, each.matures_at)
+        found.setdefault((row[0], row[1]), {})[each.key.line] = by
     return found
 
 
@@ -115,7 +167,7 @@ def _entries(connection: Connection, posted: Sequence[sets.Row]) -> dict[tuple[U
     A checkout that neither spent nor earned has an entry without postings.
     """
     entries = {
-        (row[1], row[3]): Entry(row[1], row[3], EntryKind.CHECKOUT, row[4], row[0], None, row[6])
+        (row[1], row[3]): Entry(row[1], row[3], EntryKind(row[18]), row[4], row[0], None, row[6])
         for row in posted
     }
     rows = sets.select_by_keys(
@@ -140,14 +192,27 @@ def _posting(row: sets.Row) -> Posting:
     return Posting(Asset(row[2]), row[3], House(row[4]), row[5], row[6], row[7], funder, row[9])
 
 
-def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
-    """What was answered when the checkout was posted, from its row and its postings."""
-    moved = _moved(entry)
-    earned = tuple(
+def _earned(entry: Entry, waiting: Mapping[int, EarnedBy]) -> tuple[EarnedBy, ...]:
+    """What a checkout has earned, in its order: its postings, with what waited in its places."""
+    earned = [
         EarnedBy(posting.rule, posting.amount, posting.basis_minor, posting.funder)
         for posting in entry.postings
         if posting.house in {House.ISSUED, House.FUNDING} and posting.funder is not None
-    )
+    ]
+    for place, by in sorted(waiting.items()):
+        earned.insert(place - 1, by)
+    return tuple(earned)
+
+
+def _post_answer(
+    row: sets.Row,
+    entry: Entry,
+    waiting: Mapping[int, EarnedBy],
+    facts: purchase_facts.RecordedFacts | None,
+) -> PostAnswer:
+    """What was answered when the checkout was posted, from its row and its postings."""
+    moved = _moved(entry)
+    earned = _earned(entry, waiting)
     posted = Posted(
         points_redeemed=-moved.get((Asset.POINTS, House.REDEEMED), 0),
         points_value_minor=row[7],
@@ -158,7 +223,20 @@ def _post_answer(row: sets.Row, entry: Entry) -> PostAnswer:
         debt_collected=-moved.get((Asset.POINTS, House.DEBT), 0),
         earned_by=earned,
         programme_version=row[6],
-        balances=Balances(row[9], row[10], row[11], row[12], row[3], row[13], row[14]),
+        balances=Balances(
+            row[9],
+            row[10],
+            row[11],
+            row[12],
+            row[3],
+            row[13],
+            row[14],
+            row[15] or 0,
+            row[16] or 0,
+            row[17] or 0,
+            row[19],
+        ),
+        rule_faults=facts.faults if facts else (),
     )
     return PostAnswer(row[0], row[4], posted)
 
@@ -175,10 +253,11 @@ def _moved(entry: Entry) -> dict[tuple[Asset, House], int]:
 def open_lots(
     connection: Connection, loaded: Mapping[UUID, Member], needs: Needs, now: datetime
 ) -> None:
-    """Load the open lots of the needed accounts, in spend order, until each need is covered.
+    """Load the lots of the needed accounts that have a free part, until each need is covered.
 
-    What is due at `now` covers nothing. One lot more than needed is loaded, so that the first
-    lot left is known. Hot members with very many lots cost a few more statements.
+    They come in spend order. What is due at `now` covers nothing. One lot more than needed is
+    loaded, so that the first lot left is known. Hot members with very many lots cost a few more
+    statements.
     """
     missing, limit = dict(needs), FIRST_LOTS
     while missing:
@@ -201,6 +280,7 @@ def _first_lots(
         f"SELECT v.member_id, t.* FROM unnest(%s::uuid[], %s::asset[]) AS v(member_id, asset) "
         f"CROSS JOIN LATERAL (SELECT {_LOT_COLUMNS} FROM lots AS l "
         "WHERE l.member_id = v.member_id AND l.asset = v.asset AND l.open "
+        "AND l.remaining > l.held "
         f"ORDER BY l.expires_at, l.earned_at, l.lot_number LIMIT {limit:d}) AS t"
     )
     rows = sets.execute(
@@ -222,7 +302,7 @@ def _first_lots(
 
 def _covered(lots: Sequence[Lot], now: datetime) -> int:
     """What all lots but the last cover of a need; the last one only shows what comes next."""
-    return sum(lot.remaining for lot in lots[:-1] if not lot.due(now))
+    return sum(lot.free for lot in lots[:-1] if not lot.due(now))
 
 
 def _put(member: Member, asset: Asset, lots: list[Lot]) -> None:
@@ -234,7 +314,7 @@ def _put(member: Member, asset: Asset, lots: list[Lot]) -> None:
 def single_lots(
     connection: Connection, loaded: Mapping[UUID, Member], numbers: Iterable[tuple[UUID, int]]
 ) -> None:
-    """Load lots by number, exhausted ones too; accounts with loaded lots get the open ones."""
+    """Load lots by number, exhausted ones too; those with a free part are among the open ones."""
     wanted = sorted({key for key in numbers if key[1] not in loaded[key[0]].lots})
     rows = sets.select_by_keys(
         connection,
@@ -249,10 +329,10 @@ def single_lots(
         member, lot = loaded[row[0]], _lot(row[1:])
         member.lots[lot.number] = lot
         lots = member.account(lot.asset).open_lots
-        if lot.remaining and lots is not None:
+        if lot.free and lots is not None:
             insort(lots, lot, key=_SPEND_ORDER)
 
 
 def _lot(row: Sequence[Any]) -> Lot:
-    number, asset, amount, remaining, expired, earned_at, expires_at = row
-    return Lot(number, Asset(asset), amount, remaining, expired, earned_at, expires_at)
+    number, asset, amount, remaining, expired, earned_at, expires_at, held = row
+    return Lot(number, Asset(asset), amount, remaining, expired, earned_at, expires_at, held)

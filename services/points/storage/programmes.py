@@ -3,72 +3,123 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
 from chassis.storage import sets
-from services.points.domain.assets import Category, Channel, Funder
-from services.points.domain.commands import PublishProgramme
+from services.points.domain.assets import Category
+from services.points.domain.commands import (
+    ActivateDraft,
+    DiscardDraft,
+    ProgrammeCommand,
+    RetireProgramme,
+    UpdateDraft,
+)
+from services.points.domain.drafts import Draft, DraftState
 from services.points.domain.programme import (
-    Condition,
-    EarningRule,
+    Clawback,
     Programme,
     Programmes,
     Redemption,
     SpendOrder,
-    StackingClass,
     StoredValueTerms,
     TopUpTier,
 )
-from services.points.domain.publishing import Shelf
+from services.points.domain.publishing import Retirement, Shelf, Span
 from services.points.storage import tables
+from services.points.storage.rule_documents import rule_document, rule_of
 
-_READ_NEWER = (
-    "SELECT version, valid_from, content FROM programmes WHERE version > %s ORDER BY version"
+_READ_NEWER = """
+SELECT version, valid_from, content, 0 AS number FROM programmes WHERE version > %s
+UNION ALL
+SELECT version, valid_until, NULL, number FROM programme_retirements WHERE number > %s
+ORDER BY number, version
+"""
+_READ_LATEST = """
+SELECT p.version, p.valid_from,
+       (SELECT coalesce(max(number), 0) FROM programme_retirements),
+       (SELECT count(*) FROM programme_drafts WHERE state = 'OPEN')
+FROM programmes AS p ORDER BY p.version DESC LIMIT 1
+"""
+_READ_SPANS = """
+SELECT p.version, p.valid_from,
+       (SELECT r.valid_until FROM programme_retirements AS r
+        WHERE r.version = p.version ORDER BY r.number DESC LIMIT 1)
+FROM programmes AS p
+"""
+DRAFT_COLUMNS = (
+    "draft_id",
+    "revision",
+    "title",
+    "state::text",
+    "valid_from",
+    "content",
+    "updated_at",
+    "version",
 )
-_READ_LATEST = "SELECT version, valid_from FROM programmes ORDER BY version DESC LIMIT 1"
+_REPLACE_DRAFT = "(draft_id) DO UPDATE SET " + ", ".join(
+    f"{name} = EXCLUDED.{name}" for name in tables.PROGRAMME_DRAFTS if name != "draft_id"
+)
+_RAISE_BUDGET = (
+    "(rule) DO UPDATE SET "
+    "budget_points = greatest(EXCLUDED.budget_points, rule_budgets.given_points)"
+)
+"""A budget that is cut below what was given already has nothing more to give."""
+
+
+_ON_DRAFTS = (UpdateDraft, DiscardDraft, ActivateDraft)
 
 
 def read_newer(connection: Connection, known: Programmes) -> None:
-    """Add to `known` every version published since; one index probe where there is none."""
+    """Add to `known` every version and retirement since; two index probes where there is none."""
     add_newer(ask_newer(connection, known), known)
 
 
 def ask_newer(connection: Connection, known: Programmes) -> psycopg.Cursor[sets.Row]:
-    """Ask for every version published since; in a pipeline the answer comes with its end."""
-    return sets.driver(connection).execute(_READ_NEWER, (known.latest_version,), prepare=True)
+    """Ask for all that happened since; in a pipeline the answer comes with its end."""
+    after = (known.latest_version, known.latest_retirement)
+    return sets.driver(connection).execute(_READ_NEWER, after, prepare=True)
 
 
 def add_newer(asked: psycopg.Cursor[sets.Row], known: Programmes) -> None:
     """Add to `known` what `ask_newer` was answered."""
-    for version, valid_from, content in asked:
-        known.add(from_document(version, valid_from, content))
+    for version, instant, content, number in asked:
+        if number:
+            known.retire(number, version, instant)
+        else:
+            known.add(from_document(version, instant, content))
 
 
 class ProgrammeRepository:
-    """The repository of `PublishProgramme`: one publisher at a time, by a table lock."""
+    """Repository[ProgrammeCommand, Shelf]: one writer at a time, by a table lock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def lock(self, connection: Connection, commands: Sequence[PublishProgramme]) -> Shelf:
+    def lock(self, connection: Connection, commands: Sequence[ProgrammeCommand]) -> Shelf:
         del commands
         cursor = sets.driver(connection)
         cursor.execute("LOCK TABLE programmes IN SHARE ROW EXCLUSIVE MODE")
         return Shelf(0, None, [])
 
     def load(
-        self, connection: Connection, state: Shelf, commands: Sequence[PublishProgramme]
+        self, connection: Connection, state: Shelf, commands: Sequence[ProgrammeCommand]
     ) -> None:
-        del commands
-        row = sets.driver(connection).execute(_READ_LATEST).fetchone()
+        cursor = sets.driver(connection)
+        row = cursor.execute(_READ_LATEST).fetchone()
         if row is not None:
-            state.latest_version, state.latest_valid_from = row
+            state.latest_version, state.latest_valid_from, state.retirements = row[:3]
+            state.open_drafts = row[3]
+        if any(isinstance(each, RetireProgramme) for each in commands):
+            state.spans = {row[0]: Span(row[1], row[2]) for row in cursor.execute(_READ_SPANS)}
+        ids = {each.draft_id for each in commands if isinstance(each, _ON_DRAFTS)}
+        state.drafts = {each.draft_id: each for each in read_drafts(connection, ids)}
 
     def save(self, connection: Connection, state: Shelf) -> None:
         published = state.published
@@ -80,13 +131,73 @@ class ProgrammeRepository:
         }
         columns = {name: (kind, values[name]) for name, kind in tables.PROGRAMMES.items()}
         sets.insert_columns(connection, "programmes", columns)
+        _save_budgets(connection, published)
+        _save_drafts(connection, list(state.touched_drafts.values()))
+        _save_retirements(connection, state.retired, self._clock.now())
+
+
+def read_drafts(connection: Connection, ids: Collection[UUID]) -> list[Draft]:
+    """The drafts of these ids that there are."""
+    rows = sets.select_by_keys(
+        connection,
+        "programme_drafts",
+        {"draft_id": ("uuid", sorted(ids))},
+        select=DRAFT_COLUMNS,
+    )
+    return [
+        Draft(
+            row[0], row[1], row[2], DraftState(row[3]), from_document(0, row[4], row[5]), *row[6:]
+        )
+        for row in rows
+    ]
+
+
+def _save_budgets(connection: Connection, published: Sequence[Programme]) -> None:
+    budgets = {
+        code: rule.budget_points
+        for programme in published
+        for code, rule in programme.rules.budgeted.items()
+    }
+    columns: sets.Columns = {
+        "rule": ("text", list(budgets)),
+        "budget_points": ("bigint", list(budgets.values())),
+        "given_points": ("bigint", [0] * len(budgets)),
+    }
+    sets.insert_columns(connection, "rule_budgets", columns, on_conflict=_RAISE_BUDGET)
+
+
+def _save_drafts(connection: Connection, drafts: Sequence[Draft]) -> None:
+    values: dict[str, list[object]] = {
+        "draft_id": [each.draft_id for each in drafts],
+        "revision": [each.revision for each in drafts],
+        "title": [each.title for each in drafts],
+        "state": [each.state for each in drafts],
+        "valid_from": [each.programme.valid_from for each in drafts],
+        "content": [json.dumps(to_document(each.programme)) for each in drafts],
+        "updated_at": [each.updated_at for each in drafts],
+        "version": [each.version for each in drafts],
+    }
+    columns = {name: (kind, values[name]) for name, kind in tables.PROGRAMME_DRAFTS.items()}
+    sets.insert_columns(connection, "programme_drafts", columns, on_conflict=_REPLACE_DRAFT)
+
+
+def _save_retirements(
+    connection: Connection, retired: Sequence[Retirement], retired_at: datetime
+) -> None:
+    columns: sets.Columns = {
+        "number": ("integer", [each.number for each in retired]),
+        "version": ("integer", [each.version for each in retired]),
+        "valid_until": ("timestamptz", [each.valid_until for each in retired]),
+        "retired_at": ("timestamptz", [retired_at] * len(retired)),
+    }
+    sets.insert_columns(connection, "programme_retirements", columns)
 
 
 def to_document(programme: Programme) -> dict[str, object]:
     """The JSON document of a version; its number and `valid_from` are columns."""
     terms = programme.stored_value
     return {
-        "earning_rules": [_rule_document(rule) for rule in programme.earning_rules],
+        "earning_rules": [rule_document(rule) for rule in programme.earning_rules],
         "redemption": {
             "points_per_unit": programme.redemption.points_per_unit,
             "minimum_points": programme.redemption.minimum_points,
@@ -103,6 +214,7 @@ def to_document(programme: Programme) -> dict[str, object]:
             "bonus_expires_after_months": terms.bonus_expires_after_months,
         },
         "points_expire_after_months": programme.points_expire_after_months,
+        "clawback": programme.clawback,
     }
 
 
@@ -112,7 +224,7 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
     return Programme(
         version,
         valid_from,
-        tuple(_rule(document) for document in content["earning_rules"]),
+        tuple(rule_of(document) for document in content["earning_rules"]),
         Redemption(
             redemption["points_per_unit"],
             redemption["minimum_points"],
@@ -126,47 +238,5 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
             terms["bonus_expires_after_months"],
         ),
         content["points_expire_after_months"],
-    )
-
-
-def _rule_document(rule: EarningRule) -> dict[str, object]:
-    return {
-        "code": rule.code,
-        "class": rule.stacking_class,
-        "effect": rule.effect,
-        "funder": rule.funder,
-        "condition": _condition_document(rule.condition),
-    }
-
-
-def _condition_document(condition: Condition) -> dict[str, object]:
-    """What the condition asks; what it does not ask is left out."""
-    asked: dict[str, object] = {
-        "categories": sorted(condition.categories),
-        "tiers": sorted(condition.tiers),
-        "tags": sorted(condition.tags),
-        "weekdays": sorted(condition.weekdays),
-        "channels": sorted(condition.channels),
-        "minimum_spend_minor": condition.minimum_spend_minor,
-        "birth_month_only": condition.birth_month_only,
-    }
-    return {name: value for name, value in asked.items() if value}
-
-
-def _rule(document: dict[str, Any]) -> EarningRule:
-    asked = document["condition"]
-    return EarningRule(
-        document["code"],
-        StackingClass(document["class"]),
-        document["effect"],
-        Funder(document["funder"]),
-        Condition(
-            categories=frozenset(map(Category, asked.get("categories", ()))),
-            tiers=frozenset(asked.get("tiers", ())),
-            tags=frozenset(asked.get("tags", ())),
-            weekdays=frozenset(asked.get("weekdays", ())),
-            channels=frozenset(map(Channel, asked.get("channels", ()))),
-            minimum_spend_minor=asked.get("minimum_spend_minor", 0),
-            birth_month_only=asked.get("birth_month_only", False),
-        ),
+        clawback=Clawback(content.get("clawback", Clawback.COLLECT)),
     )

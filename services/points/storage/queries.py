@@ -1,8 +1,7 @@
-"""Questions: statements, and the books recomputed from the journal."""
+"""Questions: statements, members with something due, and the books recomputed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from chassis.storage import sets
-from services.points.domain.assets import Asset, EntryKind
-
-VERIFY_TIMEOUT_SECONDS = 600
+from services.points.domain.assets import EntryKind
+from services.points.domain.verification import Verification
+from services.points.storage.reports.verification import verify as recompute
 
 _STATEMENT = """
 SELECT version, min(kind)::text, min(posted_at),
@@ -22,66 +21,17 @@ SELECT version, min(kind)::text, min(posted_at),
        (array_agg(merchant_id))[1], (array_agg(reference_id))[1]
 FROM postings
 WHERE member_id = %(member_id)s AND version < %(before)s
+  AND (%(since)s::timestamptz IS NULL OR posted_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR posted_at <= %(until)s)
 GROUP BY version ORDER BY version DESC LIMIT %(limit)s
-"""
-
-_TOTALS = """
-SELECT a.asset::text,
-       (SELECT coalesce(sum(CASE a.asset WHEN 'POINTS' THEN points WHEN 'CASH' THEN cash_minor
-                            ELSE bonus_minor END), 0)::bigint FROM members),
-       (SELECT coalesce(sum(remaining), 0)::bigint FROM lots WHERE open AND asset = a.asset),
-       (SELECT coalesce(sum(points_debt), 0)::bigint FROM members WHERE a.asset = 'POINTS')
-FROM unnest(enum_range(NULL::asset)) AS a(asset)
-"""
-
-_HOUSES = """
-SELECT asset::text, house::text, -sum(amount)::bigint
-FROM postings GROUP BY asset, house ORDER BY asset, house
-"""
-
-# Each stored balance against the member's postings and open lots, each lot against its own
-# postings, and each debt against what was posted as one.
-_DIFFERING = """
-WITH posted AS (
-    SELECT member_id, asset, sum(amount) AS amount,
-           sum(amount) FILTER (WHERE house = 'DEBT') AS debt
-    FROM postings GROUP BY member_id, asset
-), in_lots AS (
-    SELECT member_id, asset, sum(remaining) AS remaining FROM lots WHERE open
-    GROUP BY member_id, asset
-), stored AS (
-    SELECT m.member_id, a.asset,
-           CASE a.asset WHEN 'POINTS' THEN points WHEN 'CASH' THEN cash_minor
-                        ELSE bonus_minor END AS balance,
-           CASE a.asset WHEN 'POINTS' THEN points_debt ELSE 0 END AS debt
-    FROM members AS m CROSS JOIN unnest(enum_range(NULL::asset)) AS a(asset)
-), by_lot AS (
-    SELECT member_id, lot_number, sum(amount) AS amount FROM postings
-    WHERE lot_number IS NOT NULL GROUP BY member_id, lot_number
-)
-SELECT asset::text, member_id
-FROM stored FULL JOIN posted USING (member_id, asset) FULL JOIN in_lots USING (member_id, asset)
-WHERE coalesce(balance, -1) <> coalesce(amount, 0)
-   OR coalesce(balance, -1) <> coalesce(remaining, 0)
-   OR coalesce(stored.debt, -1) <> coalesce(posted.debt, 0)
-UNION
-SELECT coalesce(lots.asset, 'POINTS')::text, member_id
-FROM lots FULL JOIN by_lot USING (member_id, lot_number)
-WHERE coalesce(lots.remaining, -1) <> coalesce(by_lot.amount, 0)
-ORDER BY 1, 2
-"""
-
-_CHECKOUTS = """
-SELECT count(*) FILTER (WHERE state <> 'CANCELLED'), count(*) FILTER (WHERE state = 'REVERSED'),
-       count(*) FILTER (WHERE state = 'CANCELLED')
-FROM checkouts
 """
 
 _DUE = """
 WITH page AS (
     SELECT member_id, coalesce(points_next_expiry <= %(now)s, false)
-                      OR coalesce(bonus_next_expiry <= %(now)s, false) AS due
+                      OR coalesce(bonus_next_expiry <= %(now)s, false)
+                      OR coalesce(next_maturing_at <= %(now)s, false)
+                      OR coalesce(next_hold_timeout <= %(now)s, false) AS due
     FROM members WHERE member_id > %(after)s ORDER BY member_id LIMIT %(limit)s
 )
 SELECT count(*), (array_agg(member_id ORDER BY member_id DESC))[1],
@@ -101,41 +51,6 @@ class StatementEntry(NamedTuple):
     bonus_minor: int
     merchant_id: UUID | None
     reference_id: UUID | None
-
-
-@dataclass(slots=True)
-class AssetTotals:
-    """One asset's books, recomputed; house accounts in the order of their names' type."""
-
-    asset: Asset
-    member_balances: int
-    open_lots: int
-    debt: int
-    house_totals: dict[str, int] = field(default_factory=dict)
-    differing: list[UUID] = field(default_factory=list)
-
-    @property
-    def member_postings(self) -> int:
-        """What all postings say that members have."""
-        return -sum(self.house_totals.values())
-
-    @property
-    def balanced(self) -> bool:
-        return (
-            not self.differing
-            and self.member_balances == self.member_postings
-            and self.member_balances == self.open_lots
-        )
-
-
-@dataclass(slots=True)
-class Verification:
-    """What `verify` found, in one snapshot."""
-
-    assets: list[AssetTotals]
-    checkouts_posted: int
-    checkouts_reversed: int
-    checkouts_cancelled: int
 
 
 class DuePage(NamedTuple):
@@ -158,34 +73,30 @@ def due_members(connection: Connection, after: UUID, limit: int, now: datetime) 
 
 
 def statement(
-    connection: Connection, member_id: UUID, before: int, until: datetime | None, limit: int
+    connection: Connection,
+    member_id: UUID,
+    before: int,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
 ) -> list[StatementEntry]:
-    """Return up to `limit` entries of versions below `before`, newest first.
+    """Return up to `limit` entries of versions below `before`, newest first, since and until given.
 
     Entries are derived from postings, so a purchase that moved nothing is not among them.
     """
     rows = sets.driver(connection).execute(
         _STATEMENT,
-        {"member_id": member_id, "before": before, "until": until, "limit": limit},
+        {
+            "member_id": member_id,
+            "before": before,
+            "since": since,
+            "until": until,
+            "limit": limit,
+        },
     )
     return [StatementEntry(row[0], EntryKind(row[1]), *row[2:]) for row in rows]
 
 
 def verify(connection: Connection) -> Verification:
-    """Recompute every balance, lot, debt and house account from postings and compare.
-
-    Scans the whole ledger; the caller gives one REPEATABLE READ transaction, so that services may
-    go on writing.
-    """
-    driver = sets.driver(connection)
-    driver.execute(f"SET LOCAL statement_timeout = '{VERIFY_TIMEOUT_SECONDS:d}s'")
-    assets = {
-        row[0]: AssetTotals(Asset(row[0]), row[1], row[2], row[3])
-        for row in driver.execute(_TOTALS)
-    }
-    for asset, house, total in driver.execute(_HOUSES):
-        assets[asset].house_totals[house] = total
-    for asset, member_id in driver.execute(_DIFFERING):
-        assets[asset].differing.append(member_id)
-    counted = driver.execute(_CHECKOUTS).fetchone() or (0, 0, 0)
-    return Verification(list(assets.values()), *counted)
+    """Recompute the whole ledger; see reports.verification, of which this is the short form."""
+    return recompute(connection)

@@ -7,27 +7,62 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
 from chassis.storage import sets
+from chassis.telemetry.metrics import counter
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
+    CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
+    WarnExpiring,
+    members_of,
 )
+from services.points.domain.maturing import of_checkout
+from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
-from services.points.storage import loading, programmes, saving
+from services.points.domain.records import PostedCheckout
+from services.points.domain.warnings import horizons
+from services.points.storage import (
+    holds,
+    imports,
+    limits,
+    loading,
+    movements,
+    pending,
+    programmes,
+    saving,
+    saving_movements,
+    warnings,
+)
 
-EVERYTHING = 2**62
-"""A need that only loading every open lot covers."""
+EVERYTHING = loading.EVERYTHING
 
-_UNIQUE_FOR_EVER = {"checkouts_pkey", "top_ups_pkey", "reversals_pkey"}
+RULE_FAULTS = counter(
+    "huitouke_points_rule_faults_total",
+    "Checkouts that went on without a rule because its condition failed, by the rule's code.",
+    ("rule",),
+)
+_log = structlog.get_logger(__name__)
+_UNIQUE_FOR_EVER = {
+    "checkouts_pkey",
+    "top_ups_pkey",
+    "reversals_pkey",
+    "holds_unique_for_ever",
+    "holds_open_checkout",
+    "imported_rows_pkey",
+    *movements.UNIQUE_FOR_EVER,
+}
 
 
 class PointsRepository:
@@ -38,8 +73,9 @@ class PointsRepository:
     batches; newer ones are read in each.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, terms: MovementTerms | None = None) -> None:
         self._clock = clock
+        self._terms = terms or MovementTerms()
         self._programmes = Programmes()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
@@ -47,7 +83,7 @@ class PointsRepository:
 
         New versions of the programme are read on the way, since they are immutable.
         """
-        ids = sorted({command.member_id for command in commands})
+        ids = sorted({member_id for command in commands for member_id in members_of(command)})
         with sets.pipelined(connection):  # with BEGIN, all in one round trip
             newer = programmes.ask_newer(connection, self._programmes)
             sets.insert_columns(
@@ -55,16 +91,22 @@ class PointsRepository:
             )
         programmes.add_newer(newer, self._programmes)
         members = loading.members(connection, ids, lock=True)
-        return Books(members, self._programmes, not_before=_last_posting(members))
+        return Books(
+            members,
+            self._programmes,
+            not_before=_last_posting(members),
+            movements=Movements(self._terms),
+        )
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
-        """Read what the commands need: known ids, checkouts, lots."""
-        load_books(connection, state, commands, self._clock.now())
+        """Read what the commands need: known ids, checkouts, holds, lots."""
+        load_books(connection, state, commands, self._clock.now(), lock=True)
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
         changes = state.changes
-        changed = dict.fromkeys(entry.member_id for entry in changes.entries)
+        changed = dict.fromkeys(changes.members())
+        holds_changed = bool(changes.new_holds or changes.resolved_holds)
         try:
             with sets.pipelined(connection):
                 saving.insert_postings(connection, changes.entries)
@@ -73,27 +115,68 @@ class PointsRepository:
                 saving.insert_posted(connection, changes.posted)
                 saving.insert_fences(connection, changes.fenced)
                 saving.insert_reversals(connection, changes.reversed)
+                saving.update_reversed(connection, changes.reversed_checkouts)
                 saving.insert_top_ups(connection, changes.top_ups)
-                saving.update_members(connection, [state.members[each] for each in changed])
+                pending.save(connection, changes)
+                limits.save(connection, state.limits)
+                warnings.insert_warned(connection, changes.warned)
+                imports.insert_imported(connection, changes.imported)
+                saving_movements.save(connection, changes.movements)
+                if holds_changed:
+                    holds.save(connection, changes)
+                members = [state.members[each] for each in changed]
+                saving.update_members(connection, members, holds=holds_changed)
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name in _UNIQUE_FOR_EVER:
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
             raise
+        _report_faults(changes.posted)
+
+
+def _report_faults(posted: Sequence[PostedCheckout]) -> None:
+    """Tell operators of rules that were left out; what a guest bought is not their business."""
+    for record in posted:
+        answer = record.checkout.answer
+        for fault in answer.posted.rule_faults if answer else ():
+            RULE_FAULTS.prometheus.labels(fault.rule).inc()
+            version = answer.posted.programme_version if answer else 0
+            _log.warning(
+                "rule.failed", rule=fault.rule, programme_version=version, problem=fault.message
+            )
 
 
 def load_books(
-    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+    connection: Connection,
+    books: Books,
+    commands: Sequence[Command],
+    now: datetime,
+    *,
+    lock: bool = False,
 ) -> None:
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
-    something due at `now` gets its first lots in any case.
+    something due at `now` gets its first lots in any case. Holds and their lots are loaded only
+    for members who have any. `lock` is for those who will save.
     """
     now = max(now, books.not_before or now)
     _load_known_ids(connection, books, commands)
+    pins = holds.load(connection, books, commands, now)
+    _load_pending(connection, books, commands, now)
+    limits.load(connection, books, commands, lock=lock)
+    movements.load(connection, books, commands, now)
     needs = _needs(books, commands, now)
-    loading.open_lots(connection, books.members, needs, now)
-    loading.single_lots(connection, books.members, _lots_to_reverse(books, commands))
+    for hold_id in pins:
+        hold = books.holds[hold_id]
+        for asset in Asset:
+            if hold.held.of(asset):
+                needs.setdefault((hold.member_id, asset), 0)
+    loading.open_lots(connection, books.members, needs, _horizon(commands, now))
+    _load_warned(connection, books, commands)
+    singly = _lots_to_reverse(books, commands) + holds.lots_of(books, pins)
+    loading.single_lots(connection, books.members, singly)
+    movements.load_sold(connection, books, commands)
+    holds.attach(books, pins)
 
 
 def read_books(connection: Connection, command: Command, known: Programmes, now: datetime) -> Books:
@@ -103,11 +186,24 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     """
     if isinstance(command, PostCheckout):
         programmes.read_newer(connection, known)
-    found = loading.members(connection, [command.member_id], lock=False)
-    members = found or {command.member_id: Member(command.member_id)}
+    (member_id,) = members_of(command)
+    found = loading.members(connection, [member_id], lock=False)
+    members = found or {member_id: Member(member_id)}
     books = Books(members, known, not_before=_last_posting(members))
     load_books(connection, books, [command], now)
     return books
+
+
+def _horizon(commands: Sequence[Command], now: datetime) -> datetime:
+    """Until which expiry lots are loaded in any case: those due, or those to be warned of."""
+    zones = {each.zone for each in commands if isinstance(each, WarnExpiring)}
+    return max([now, *(max(horizons(now, zone).values()) for zone in zones)])
+
+
+def _load_warned(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
+    members = [each.member_id for each in commands if isinstance(each, WarnExpiring)]
+    if members:
+        books.warned = warnings.told(connection, members)
 
 
 def _last_posting(members: dict[UUID, Member]) -> datetime | None:
@@ -122,10 +218,35 @@ def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Com
     answered = {each.checkout_id for each in named if isinstance(each, CancelPost)}
     answered |= {each.checkout_id for each in reverses}
     ids = [each.checkout_id for each in (*named, *reverses)]
+    ids += [
+        each.hold_id if isinstance(each, CaptureHold) else each.checkout_id or each.hold_id
+        for each in commands
+        if isinstance(each, CaptureHold | AuthorizeHold)
+    ]
     books.checkouts = loading.checkouts(connection, ids, answered)
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)
+    rows = [each for each in commands if isinstance(each, ImportBalance)]
+    books.imported = imports.known_rows(connection, rows)
+
+
+def _load_pending(
+    connection: Connection, books: Books, commands: Sequence[Command], now: datetime
+) -> None:
+    reverses = [each for each in commands if isinstance(each, ReverseCheckout)]
+    found = [books.checkouts.get(each.checkout_id) for each in reverses]
+    checkouts = [
+        (each.member_id, each.entry.version)
+        for each in found
+        if each is not None
+        and each.entry is not None
+        and each.answer is not None
+        and each.answer.posted.points_pending
+        and each.member_id in books.members
+    ]
+    members = {each.member_id for each in reverses}
+    pending.load(connection, books.members, members, checkouts, now)
 
 
 def _needs(
@@ -138,22 +259,47 @@ def _needs(
         needs[member_id, asset] = needs.get((member_id, asset), 0) + amount
 
     for command in commands:
-        if isinstance(command, PostCheckout):
-            purchase = command.purchase
-            if purchase.redeem_points:
-                add(command.member_id, Asset.POINTS, purchase.redeem_points)
-            if purchase.pay_stored_value_minor:
-                add(command.member_id, Asset.CASH, purchase.pay_stored_value_minor)
-                add(command.member_id, Asset.BONUS, purchase.pay_stored_value_minor)
+        if isinstance(command, AuthorizeHold | PostCheckout):
+            points, stored_value = _tendered(command)
+            if points:
+                add(command.member_id, Asset.POINTS, points)
+            if stored_value:
+                add(command.member_id, Asset.CASH, stored_value)
+                add(command.member_id, Asset.BONUS, stored_value)
         elif isinstance(command, ReverseCheckout):
             add(command.member_id, Asset.POINTS, _earned(books, command))
             add(command.member_id, Asset.CASH, 0)
             add(command.member_id, Asset.BONUS, 0)
+        elif isinstance(command, WarnExpiring):
+            add(command.member_id, Asset.POINTS, 0)
+            add(command.member_id, Asset.BONUS, 0)
+    for member_id, asset, amount in movements.needs(books, commands):
+        add(member_id, asset, amount)
     for member in books.members.values():
-        for account in (member.points, member.bonus):
-            if account.next_expiry is not None and account.next_expiry.expires_at <= now:
-                add(member.member_id, account.asset, 0)
+        for asset in _assets_due(member, now):
+            add(member.member_id, asset, 0)
     return needs
+
+
+def _tendered(command: AuthorizeHold | PostCheckout) -> tuple[int, int]:
+    """Points and stored value that a command takes out of what is free; pinned parts it knows."""
+    if isinstance(command, AuthorizeHold):
+        return command.points, command.stored_value_minor
+    if command.hold_id is None:
+        return command.purchase.redeem_points, command.purchase.pay_stored_value_minor
+    return 0, 0
+
+
+def _assets_due(member: Member, now: datetime) -> set[Asset]:
+    """The assets of which something expires or matures by `now`."""
+    due = {
+        account.asset
+        for account in (member.points, member.bonus)
+        if account.next_expiry is not None and account.next_expiry.expires_at <= now
+    }
+    if member.next_maturing_at is not None and member.next_maturing_at <= now:
+        due.add(Asset.POINTS)
+    return due
 
 
 def _earned(books: Books, command: ReverseCheckout) -> int:
@@ -162,7 +308,8 @@ def _earned(books: Books, command: ReverseCheckout) -> int:
     if checkout is None or checkout.entry is None:
         return EVERYTHING
     postings = checkout.entry.postings
-    return sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    earned = sum(each.amount for each in postings if each.house in {House.ISSUED, House.FUNDING})
+    return earned + (checkout.answer.posted.points_pending if checkout.answer else 0)
 
 
 def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UUID, int]]:
@@ -177,5 +324,10 @@ def _lots_to_reverse(books: Books, commands: Sequence[Command]) -> list[tuple[UU
                     (entry.member_id, posting.lot_number)
                     for posting in entry.postings
                     if posting.lot_number is not None
+                ]
+                numbers += [
+                    (entry.member_id, each.lot_number)
+                    for each in of_checkout(books.members[entry.member_id], entry.version)
+                    if each.lot_number is not None
                 ]
     return numbers

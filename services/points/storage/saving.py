@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from chassis.storage import sets
 from services.points.domain.accounts import Member
+from services.points.domain.assets import EntryKind
 from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.purchases import Place
@@ -19,19 +20,9 @@ from services.points.domain.records import (
     Reversal,
     TopUp,
 )
-from services.points.storage import tables
+from services.points.storage import purchase_facts, tables
 
-Rows = Sequence[Sequence[object]]
-
-
-def _columns(types: tables.TableColumns, rows: Rows) -> sets.Columns:
-    """Turn rows, in the order of `types`, into one array per column."""
-    values: Sequence[Sequence[object]] = (
-        list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    )
-    return {
-        name: (kind, column) for (name, kind), column in zip(types.items(), values, strict=True)
-    }
+_columns = tables.columns_of
 
 
 def insert_postings(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -72,6 +63,7 @@ def insert_lots(connection: Connection, lots: Sequence[tuple[UUID, Lot]]) -> Non
             lot.remaining > 0,
             lot.remaining,
             lot.expired,
+            lot.held,
         )
         for member_id, lot in lots
     ]
@@ -80,7 +72,7 @@ def insert_lots(connection: Connection, lots: Sequence[tuple[UUID, Lot]]) -> Non
 
 def update_lots(connection: Connection, lots: Mapping[tuple[UUID, int], Lot]) -> None:
     """Save what is left of stored lots; a lot leaves the open index only when it is exhausted."""
-    rows = [(lot.remaining > 0, lot.remaining, lot.expired) for lot in lots.values()]
+    rows = [(lot.remaining > 0, lot.remaining, lot.expired, lot.held) for lot in lots.values()]
     sets.update_from_columns(
         connection,
         "lots",
@@ -89,12 +81,28 @@ def update_lots(connection: Connection, lots: Mapping[tuple[UUID, int], Lot]) ->
     )
 
 
-def update_members(connection: Connection, members: Sequence[Member]) -> None:
+def update_members(connection: Connection, members: Sequence[Member], *, holds: bool) -> None:
+    """Save the accounts; what is held too, where the batch has changed `holds`."""
+    types, rows = tables.MEMBER_BALANCES, [_balances(member) for member in members]
+    if holds:
+        types = {**types, **tables.MEMBER_HOLDS}
+        rows = [(*row, *_held(member)) for row, member in zip(rows, members, strict=True)]
     sets.update_from_columns(
         connection,
         "members",
         keys={"member_id": ("uuid", [member.member_id for member in members])},
-        values=_columns(tables.MEMBER_BALANCES, [_balances(member) for member in members]),
+        values=_columns(types, rows),
+    )
+
+
+def _held(member: Member) -> Sequence[object]:
+    timeouts = [hold.timeout_at for hold in member.holds.values() if hold.timeout_at is not None]
+    return (
+        member.points.held,
+        member.cash.held,
+        member.bonus.held,
+        len(member.holds),
+        min(timeouts, default=None),
     )
 
 
@@ -110,12 +118,36 @@ def _balances(member: Member) -> Sequence[object]:
         *(points or (None, None, None)),
         bonus.expires_at if bonus else None,
         member.last_lot_number,
+        member.purchases,
+        member.points_pending,
+        member.next_maturing_at,
     )
 
 
 def insert_posted(connection: Connection, posted: Sequence[PostedCheckout]) -> None:
-    rows = [_checkout(each) for each in posted]
-    sets.insert_columns(connection, "checkouts", _columns(tables.CHECKOUTS, rows))
+    """Save checkouts; what few have to do with holds takes columns that the others leave out."""
+    plain, holding = [], []
+    for each in posted:
+        row, held = _checkout(each), _holds_after(each)
+        if held is None:
+            plain.append(row)
+        else:
+            holding.append((*row, *held))
+    sets.insert_columns(connection, "checkouts", _columns(tables.CHECKOUTS, plain))
+    types = {**tables.CHECKOUTS, **tables.CHECKOUT_HOLDS}
+    sets.insert_columns(connection, "checkouts", _columns(types, holding))
+
+
+def _holds_after(record: PostedCheckout) -> Sequence[object] | None:
+    """What a checkout has to do with holds: it is a capture, or something was held after it."""
+    entry, answer = record.checkout.entry, record.checkout.answer
+    assert entry is not None, "a checkout is posted with its entry"
+    assert answer is not None, "a checkout is posted with its answer"
+    after = answer.posted.balances
+    held = (after.points_held, after.cash_held_minor, after.bonus_held_minor)
+    if entry.kind is EntryKind.CHECKOUT and not any(held):
+        return None
+    return (entry.kind, *held)
 
 
 def _checkout(record: PostedCheckout) -> Sequence[object]:
@@ -143,6 +175,8 @@ def _checkout(record: PostedCheckout) -> Sequence[object]:
         after.points_debt,
         after.next_expiring_points,
         after.next_expiry,
+        after.points_pending,
+        purchase_facts.encode(record.facts, posted.rule_faults) if record.facts else None,
     )
 
 
@@ -155,7 +189,6 @@ def insert_fences(connection: Connection, fenced: Sequence[Checkout]) -> None:
 
 
 def insert_reversals(connection: Connection, reversals: Sequence[Reversal]) -> None:
-    """Save reversals and close their checkouts, which are in the table by now."""
     rows = [
         (
             reversal.answer.reversal_id,
@@ -164,23 +197,40 @@ def insert_reversals(connection: Connection, reversals: Sequence[Reversal]) -> N
             reversal.version,
             reversal.answer.reversed_at,
             *_place(reversal.place),
+            reversal.answer.amount_minor,
+            reversal.answer.points_value_minor,
             reversal.answer.points_restored,
             reversal.answer.cash_restored_minor,
             reversal.answer.bonus_restored_minor,
+            reversal.answer.money_minor,
             reversal.answer.points_taken_back,
             reversal.answer.debt_recorded,
+            reversal.answer.pending_cancelled,
         )
         for reversal in reversals
     ]
     sets.insert_columns(connection, "reversals", _columns(tables.REVERSALS, rows))
+
+
+def update_reversed(connection: Connection, checkouts: Mapping[UUID, Checkout]) -> None:
+    """Save what reversals have left of their checkouts, which are in the table by now."""
+    rows = [(each.state, each.resolved_at, *_returned(each)) for each in checkouts.values()]
     sets.update_from_columns(
         connection,
         "checkouts",
-        keys={"checkout_id": ("uuid", [reversal.checkout_id for reversal in reversals])},
-        values={
-            "state": ("checkout_state", [CheckoutState.REVERSED] * len(reversals)),
-            "resolved_at": ("timestamptz", [each.answer.reversed_at for each in reversals]),
-        },
+        keys={"checkout_id": ("uuid", list(checkouts))},
+        values=_columns(tables.REVERSED_CHECKOUTS, rows),
+    )
+
+
+def _returned(checkout: Checkout) -> Sequence[object]:
+    parts, points = checkout.returned
+    return (
+        parts.amount_minor,
+        points,
+        parts.points_value_minor,
+        parts.cash_minor,
+        parts.bonus_minor,
     )
 
 
@@ -197,6 +247,7 @@ def insert_top_ups(connection: Connection, top_ups: Sequence[TopUp]) -> None:
             top_up.answer.bonus_added_minor,
             top_up.cash_lot_number,
             top_up.bonus_lot_number,
+            top_up.tender,
         )
         for top_up in top_ups
     ]

@@ -1,8 +1,9 @@
 """What a caller meets at a server: by when, what is wrong with its request, what defects show."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,50 @@ def test_streams_are_guarded_as_single_calls_are(certificates: Path) -> None:
             assert from_rpc_error(error).reason == "INVALID_FIELD"
 
     asyncio.run(scenario())
+
+
+def test_a_stream_of_requests_is_logged_once_and_ends_with_its_deadline_or_a_stranger(
+    certificates: Path, log_lines: Path
+) -> None:
+    taken: list[str] = []
+    over: asyncio.Event
+
+    async def slow_sum(requests: Any, _context: Any) -> Any:
+        async for request in requests:
+            taken.extend([request.text])
+        return echo.EchoResponse(text="".join(taken))
+
+    async def endless() -> AsyncIterator[Any]:
+        for part in ("a", "b"):
+            yield echo.EchoRequest(text=part)
+        await over.wait()
+
+    async def scenario() -> None:
+        nonlocal over
+        over = asyncio.Event()
+        servicer = echo.EchoServicer()
+        servicer.Sum = slow_sum  # type: ignore[method-assign]
+        async with (
+            serving(certificates, servicer) as server,
+            connected(certificates, server.port) as (_channel, stub),
+        ):
+            error = await failure_of(stub.Sum(endless(), timeout=0.3))
+            assert from_rpc_error(error).reason == "DEADLINE_PASSED"
+            over.set()
+            assert taken == ["a", "b"]
+            error = await failure_of(stub.Sum(iter([HELLO])))
+            assert from_rpc_error(error).reason == "DEADLINE_MISSING"
+            assert taken == ["a", "b"]
+            async with connected(certificates, server.port, "coupon") as (_, stranger):
+                error = await failure_of(stranger.Sum(iter([HELLO]), timeout=5))
+            assert from_rpc_error(error).reason == "CALLER_NOT_ALLOWED"
+            assert (await stub.Sum(iter([HELLO, HELLO]), timeout=5)).text == "abhellohello"
+
+    asyncio.run(scenario())
+    lines = [json.loads(line) for line in log_lines.read_text().splitlines()]
+    broken, *others = [line["reason"] for line in lines if line.get("method") == echo.SUM]
+    assert broken in ("CANCELLED", "OK")  # grpc may show the end before the reason
+    assert others == ["DEADLINE_MISSING", "CALLER_NOT_ALLOWED", "OK"]
 
 
 def test_a_port_in_use_is_named_and_never_shared(certificates: Path) -> None:

@@ -105,6 +105,20 @@ def test_a_failed_proof_keeps_its_count_and_event_and_is_replayed_as_a_refusal(
     assert number(engine, "SELECT count(*) FROM outbox") == 1
 
 
+def test_a_repetition_is_replayed_though_a_reuse_of_its_id_comes_before_it_in_the_batch(
+    engine: Engine, member: UUID
+) -> None:
+    first = submission(member, 5, request_id="r1")
+    with started(accounting(engine)) as executor:
+        answered = answer_all(executor, [first])[0]
+    reuses = [submission(member, amount, request_id="r1", note="other") for amount in (6, 5)]
+    outcomes = answer_in_one_batch(accounting(engine), [reuses[0], first, reuses[1]])
+    named = [refusal_in(outcomes[at]).metadata["field"] for at in (0, 2)]
+    assert named == ["amount", "note"]
+    assert isinstance(answered, Executed)
+    assert outcomes[1] == Executed(answered.answer, replayed=True)
+
+
 @pytest.mark.parametrize("same_batch", [True, False])
 def test_a_reused_request_id_is_refused_naming_the_first_field_that_differs(
     engine: Engine, member: UUID, same_batch: bool

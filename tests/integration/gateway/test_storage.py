@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,15 +21,26 @@ from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor
 from chassis.storage.migrations import migrate
 from gateway.converters.events import encode_event
-from gateway.converters.receipts import write_receipt, write_refund
-from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State, Till
+from gateway.converters.receipts import write_receipt
+from gateway.converters.refunding import write_refund
+from gateway.domain.checkouts import (
+    Opening,
+    Plan,
+    Record,
+    Recorded,
+    RefundFigures,
+    RefundOpening,
+    State,
+    Till,
+)
 from gateway.domain.deciding import decide
-from gateway.domain.participants import Posted
+from gateway.domain.participants import Posted, Reversed
 from gateway.main import MIGRATIONS
 from gateway.storage import records
 from gateway.storage.checkouts import CheckoutRepository
 from gateway.storage.journal import CheckoutExecutor, ExecutorJournal, UnrememberedCodec
 from gateway.storage.queue import UnfinishedQueue
+from gateway.storage.reads import counts
 
 GRACE = timedelta(seconds=5)
 TILL = Till(uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), "SHA01")
@@ -228,6 +240,75 @@ def test_the_database_refuses_a_half_decision(gateway_url: str) -> None:
         pytest.raises(psycopg.errors.CheckViolation),
     ):
         connection.execute("UPDATE checkouts SET state = 2, decided_at = now()")
+
+
+def refund_of(checkout_id: uuid.UUID, **more: Any) -> RefundOpening:
+    name = str(uuid.uuid4())
+    return RefundOpening(
+        uuid.uuid4(), name, TILL, b"", checkout_id, MEMBER, datetime.now(UTC), b"reverse", **more
+    )
+
+
+def reversed_by(amount_minor: int, *, whole: bool) -> Reversed:
+    answer = points_service_pb2.ReverseResponse(
+        amount_minor=amount_minor, money_minor=amount_minor, whole=whole
+    )
+    return Reversed(whole, answer)
+
+
+def test_refunds_of_a_checkout_are_numbered_and_the_whole_one_is_the_last(
+    gateway_url: str,
+) -> None:
+    async def refund(journal: ExecutorJournal) -> None:
+        bought = (await journal.record(opening())).record
+        await journal.commit(bought, POSTED, finished=True)
+        first = await journal.record_refund(refund_of(bought.checkout_id, draft=b""))
+        for ordinal in (1, 2):
+            with pytest.raises(Refusal) as caught:
+                await journal.record_refund(refund_of(bought.checkout_id, ordinal=ordinal))
+            assert caught.value.reason == "CHECKOUT_IN_PROGRESS"
+        done = await journal.complete_refund(first.record, reversed_by(300, whole=False), None)
+        assert done.figures == RefundFigures(300, 300, whole=False)
+        second = await journal.record_refund(refund_of(bought.checkout_id, ordinal=2))
+        await journal.complete_refund(second.record, reversed_by(700, whole=True), None)
+        third = await journal.record_refund(refund_of(bought.checkout_id, ordinal=3))
+        assert third.record.refusal is not None
+        assert third.record.refusal.reason == "ALREADY_REFUNDED"
+
+    with replica(gateway_url) as journal:
+        asyncio.run(refund(journal))
+    engine = create_engine(gateway_url, application_name="test-read")
+    with engine.connect() as connection:
+        counted = counts(connection)
+    engine.dispose()
+    assert (counted.refunded, counted.refunds, counted.refunded_minor) == (1, 2, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "state", "whole", "held_by"),
+    [
+        (1, 1, False, "refunds_numbered"),
+        (2, 2, True, "refunds_whole_once"),
+        (0, 1, False, "refunds_ordinal"),
+    ],
+)
+def test_the_database_itself_keeps_refunds_apart(
+    gateway_url: str, ordinal: int, state: int, whole: bool, held_by: str
+) -> None:
+    insert = (
+        "INSERT INTO refunds (refund_id, merchant_id, request_id, outlet_id, terminal_id, "
+        "property_code, fingerprint, checkout_id, opened_at, reverse_request, roll_back_request, "
+        "money_minor, ordinal, state, whole, answer) VALUES (gen_random_uuid(), "
+        "gen_random_uuid(), 'r', gen_random_uuid(), gen_random_uuid(), 'SHA01', '', %s, now(), "
+        "'', '', 0, %s, %s, %s, %s)"
+    )
+    checkout = uuid.uuid4()
+    with psycopg.connect(gateway_url) as connection:
+        connection.execute(insert, (checkout, 1, 2, True, b"done"))
+        answer = b"done" if state == 2 else None
+        with pytest.raises(psycopg.errors.IntegrityError) as caught:
+            connection.execute(insert, (checkout, ordinal, state, whole, answer))
+    assert caught.value.diag.constraint_name == held_by
 
 
 def test_a_checkout_is_found_by_its_id(gateway_url: str) -> None:

@@ -21,7 +21,12 @@ from huitouke.gateway.v1 import (
     partner_service_pb2,
     partner_service_pb2_grpc,
 )
-from huitouke.points.v1 import points_service_pb2, points_service_pb2_grpc
+from huitouke.points.v1 import (
+    movement_service_pb2,
+    movement_service_pb2_grpc,
+    points_service_pb2,
+    points_service_pb2_grpc,
+)
 from huitouke.type.v1 import merchant_category_pb2
 
 from chassis.kernel import Refusal
@@ -155,9 +160,23 @@ class Till:
         request = partner_service_pb2.CancelCheckoutRequest(checkout_request_id=request_id)
         return self.call("CancelCheckout", request).response.checkout
 
-    def refund(self, checkout_id: str, request_id: str = "") -> Answer:
+    def refund(
+        self,
+        checkout_id: str,
+        request_id: str = "",
+        *,
+        amount_minor: int | None = None,
+        lines: Sequence[tuple[str, int | None]] = (),
+    ) -> Answer:
+        """Refund all that is left, or an amount, or lines with what of each (None for all)."""
         request = partner_service_pb2.RefundCheckoutRequest(
-            request_id=request_id or new_request_id(), checkout_id=checkout_id
+            request_id=request_id or new_request_id(),
+            checkout_id=checkout_id,
+            amount_minor=amount_minor,
+            lines=[
+                partner_service_pb2.RefundLine(line_id=line_id, amount_minor=amount)
+                for line_id, amount in lines
+            ],
         )
         return self.call("RefundCheckout", request)
 
@@ -180,9 +199,9 @@ class Operator:
         self.coupon = coupon_service_pb2_grpc.CouponServiceStub(
             _mutual(endpoints.coupon, credentials, "coupon")
         )
-        self.points = points_service_pb2_grpc.PointsServiceStub(
-            _mutual(endpoints.points, credentials, "points")
-        )
+        points = _mutual(endpoints.points, credentials, "points")
+        self.points = points_service_pb2_grpc.PointsServiceStub(points)
+        self.movements = movement_service_pb2_grpc.MovementServiceStub(points)
 
     def call(self, method: Any, request: Any) -> Any:
         try:
@@ -268,6 +287,13 @@ class Operator:
         )
         self.call(self.coupon.CreateCampaign, request)
         return code
+
+    def unite(self, *member_ids: str) -> None:
+        """Make a family group of members."""
+        request = movement_service_pb2.PutTransferGroupRequest(
+            request_id=new_request_id(), group_id=str(uuid.uuid4()), member_ids=member_ids
+        )
+        self.call(self.movements.PutTransferGroup, request)
 
     def books(self) -> Any:
         """The gateway's books."""

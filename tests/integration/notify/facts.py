@@ -9,8 +9,8 @@ from uuid import UUID
 from huitouke.coupon.v1 import coupon_pb2
 from huitouke.coupon.v1 import events_pb2 as coupon_events
 from huitouke.member.v1 import events_pb2 as member_events
+from huitouke.points.v1 import entry_pb2, purchase_pb2
 from huitouke.points.v1 import events_pb2 as points_events
-from huitouke.points.v1 import purchase_pb2
 
 
 def enrolled(member_id: UUID) -> member_events.MemberEnrolled:
@@ -40,6 +40,17 @@ def topped_up(member_id: UUID) -> points_events.StoredValueToppedUp:
         cash_added_minor=100_000,
         bonus_added_minor=10_000,
     )
+
+
+def points_expiring(member_id: UUID, **fields: Any) -> points_events.PointsExpiring:
+    """500 points whose last day is 31 March 2028."""
+    event = points_events.PointsExpiring(
+        member_id=str(member_id), asset=entry_pb2.ASSET_POINTS, amount=500, days=30
+    )
+    event.expires_at.FromDatetime(datetime(2028, 3, 31, 16, tzinfo=UTC))
+    for name, value in fields.items():
+        setattr(event, name, value)
+    return event
 
 
 def coupon_issued(member_id: UUID) -> coupon_events.CouponIssued:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from huitouke.member.v1 import member_pb2
+from huitouke.points.v1 import entry_pb2
 from huitouke.type.v1 import language_pb2
 
 from tests.integration.member.requests import mobile
-from tests.integration.notify.facts import coupon_issued, enrolled, paid, topped_up
+from tests.integration.notify.facts import (
+    coupon_issued,
+    enrolled,
+    paid,
+    points_expiring,
+    topped_up,
+)
 from tests.integration.notify.running import Places, received, texts, world_of
 
 
@@ -128,6 +135,28 @@ def test_a_purchase_that_only_earned_is_not_told(places: Places) -> None:
             earned = paid(guest, points_redeemed=0, cash_paid_minor=0, bonus_paid_minor=0)
             world.tell(received(guest, earned))
             assert world.rows() == []
+
+    asyncio.run(scenario())
+
+
+def test_guests_are_warned_of_points_and_of_gift_value_in_their_language(places: Places) -> None:
+    async def scenario() -> None:
+        async with world_of(places) as world:
+            guest = await world.enrol(9, title=member_pb2.TITLE_MR)
+            other = await world.enrol(10, name="Invented", language=language_pb2.LANGUAGE_EN)
+            gift = points_expiring(other, asset=entry_pb2.ASSET_BONUS, amount=10_000, days=7)
+            warned = received(guest, points_expiring(guest))
+            world.tell(warned, received(other, gift), warned)
+            async with world.working():
+                rows = await world.until("DELIVERED", "DELIVERED")
+        assert {row["template_code"] for row in rows} == {"POINTS_EXPIRING"}
+        assert sorted(texts(places.smsc.messages()), reverse=True) == [
+            "【回头客】尊敬的虚构9先生，您的积分500将于2028年3月31日到期，到期后自动失效。"
+            "住宿、餐饮、水疗结账时均可使用，期待再次为您服务。",
+            "【回头客】Dear Ms Invented, CNY 100.00 of your gift value will expire after "
+            "31 March 2028. You may use it for any stay, meal or spa visit until then. "
+            "We look forward to seeing you again.",
+        ]
 
     asyncio.run(scenario())
 

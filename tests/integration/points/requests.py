@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+from huitouke.points.v1 import hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
-from huitouke.points.v1 import purchase_pb2
 from huitouke.type.v1 import merchant_category_pb2, place_pb2
 
 PLACE = place_pb2.Place(
@@ -53,12 +53,62 @@ def purchase(
 
 
 def post(
-    bought: purchase_pb2.Purchase, checkout_id: UUID | None = None, request: str = ""
+    bought: purchase_pb2.Purchase,
+    checkout_id: UUID | None = None,
+    request: str = "",
+    hold_id: UUID | None = None,
 ) -> pb.PostRequest:
     return pb.PostRequest(
         request_id=request or request_id(),
         checkout_id=str(checkout_id or uuid4()),
         purchase=bought,
+        hold_id=str(hold_id or ""),
+    )
+
+
+def authorize(
+    member_id: UUID,
+    hold_id: UUID,
+    points: int = 0,
+    stored: int = 0,
+    *,
+    seconds: int = 0,
+    checkout_id: UUID | None = None,
+) -> hold_pb2.AuthorizeHoldRequest:
+    """A hold of 15 minutes, of `seconds`, or of a checkout."""
+    request = hold_pb2.AuthorizeHoldRequest(
+        request_id=request_id(),
+        hold_id=str(hold_id),
+        member_id=str(member_id),
+        place=PLACE,
+        currency="CNY",
+        points=points,
+        stored_value_minor=stored,
+    )
+    if seconds:
+        request.timeout.seconds = seconds
+    if checkout_id is not None:
+        request.checkout_id = str(checkout_id)
+    return request
+
+
+def capture(
+    member_id: UUID, hold_id: UUID, points: int = 0, stored: int = 0
+) -> hold_pb2.CaptureHoldRequest:
+    return hold_pb2.CaptureHoldRequest(
+        request_id=request_id(),
+        hold_id=str(hold_id),
+        member_id=str(member_id),
+        place=PLACE,
+        currency="CNY",
+        points=points,
+        stored_value_minor=stored,
+    )
+
+
+def release(member_id: UUID, hold_id: UUID) -> hold_pb2.ReleaseHoldRequest:
+    return hold_pb2.ReleaseHoldRequest(
+        request_id=request_id(), hold_id=str(hold_id), member_id=str(member_id)
     )
 
 
@@ -80,7 +130,10 @@ def cancel(member_id: UUID, checkout_id: UUID | str) -> pb.CancelPostRequest:
 
 
 def reverse(
-    member_id: UUID, checkout_id: UUID | str, reversal_id: UUID | None = None
+    member_id: UUID,
+    checkout_id: UUID | str,
+    reversal_id: UUID | None = None,
+    amount: int | None = None,
 ) -> pb.ReverseRequest:
     return pb.ReverseRequest(
         request_id=request_id(),
@@ -88,4 +141,5 @@ def reverse(
         checkout_id=str(checkout_id),
         reversal_id=str(reversal_id or uuid4()),
         place=PLACE,
+        amount_minor=amount,
     )

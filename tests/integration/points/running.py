@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huitouke.points.v1.import_service_pb2_grpc import ImportServiceStub
+from huitouke.points.v1.movement_service_pb2_grpc import MovementServiceStub
 from huitouke.points.v1.points_service_pb2_grpc import PointsServiceStub
+from huitouke.points.v1.programme_service_pb2_grpc import ProgrammeServiceStub
+from huitouke.points.v1.report_service_pb2_grpc import ReportServiceStub
 
 from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
@@ -17,7 +21,8 @@ from chassis.rpc.server import Server
 from chassis.rpc.tls import ClientTls
 from chassis.storage.engine import create_engine
 from chassis.storage.migrations import migrate
-from services.points.main import ALLOW, MIGRATIONS, Application, compose
+from services.points.main import MIGRATIONS, Application, compose
+from services.points.servicers.allowed import ALLOW
 from services.points.settings import PointsSettings
 
 TIMEOUT_SECONDS = 20.0
@@ -49,6 +54,15 @@ def migrated(database_url: str) -> str:
     return database_url
 
 
+STUBS = (
+    PointsServiceStub,
+    ProgrammeServiceStub,
+    MovementServiceStub,
+    ImportServiceStub,
+    ReportServiceStub,
+)
+
+
 @dataclass
 class Points:
     """A running service and stubs for callers."""
@@ -59,7 +73,7 @@ class Points:
     channels: list[Channel] = field(default_factory=list)
 
     def caller(self, name: str = "gateway") -> Caller:
-        """A client that shows the certificate of `name`."""
+        """A client of every service of this process that shows the certificate of `name`."""
         tls = ClientTls(
             ca=(self.certificates / "ca.pem").read_bytes(),
             certificate=(self.certificates / f"{name}.pem").read_bytes(),
@@ -67,7 +81,11 @@ class Points:
         )
         channel = Channel(f"127.0.0.1:{self.port}", tls, server="points")
         self.channels.append(channel)
-        return Caller(channel, PointsServiceStub(channel.grpc))
+        return Caller(channel, [stub(channel.grpc) for stub in STUBS])
+
+    def reporter(self, name: str = "operator") -> Caller:
+        """One who asks for reports."""
+        return self.caller(name)
 
 
 @dataclass
@@ -75,12 +93,17 @@ class Caller:
     """Calls by method name; raises Refusal."""
 
     channel: Channel
-    stub: Any
+    stubs: list[Any]
 
     async def call(self, method: str, request: Any) -> Any:
-        return await self.channel.call(
-            getattr(self.stub, method), request, timeout_seconds=TIMEOUT_SECONDS
-        )
+        return await self.channel.call(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
+
+    async def stream(self, method: str, request: Any) -> list[Any]:
+        answers = self.channel.stream(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
+        return [answer async for answer in answers]
+
+    def _rpc(self, method: str) -> Any:
+        return next(getattr(stub, method) for stub in self.stubs if hasattr(stub, method))
 
 
 @asynccontextmanager
@@ -92,7 +115,7 @@ async def running(
     application = compose(settings, clock or SystemClock())
     server = Server(
         settings,
-        application.entries(),
+        application.services(),
         ALLOW,
         health={"postgresql": application.database_answers},
     )

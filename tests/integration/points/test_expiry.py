@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from pathlib import Path
+from uuid import UUID, uuid4, uuid5
 
 import psycopg
 from huitouke.points.v1 import points_service_pb2 as pb
@@ -12,10 +15,11 @@ from huitouke.points.v1.events_pb2 import CheckoutPosted, CheckoutReversed, Valu
 from huitouke.type.v1 import booking_channel_pb2
 
 from chassis.clock import ManualClock
-from services.points.jobs import ExpiryJob
+from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.walking import Job
 from tests.integration.points.conftest import Serve
 from tests.integration.points.requests import post, purchase, reverse, top_up
-from tests.integration.points.running import Caller
+from tests.integration.points.running import Caller, migrated, running
 
 SPRING = datetime(2026, 3, 10, 4, tzinfo=UTC)
 END_OF_MARCH_2028 = datetime(2028, 3, 31, 16, tzinfo=UTC)
@@ -115,7 +119,7 @@ def test_the_job_expires_what_is_due_for_idle_members_and_a_second_run_finds_not
                 bought = purchase(member, 10_000, occurred_at=clock.now())
                 await caller.call("Post", post(bought))
             application = points.application
-            job = ExpiryJob(application.reads, application.executor, clock)
+            job = Job(EXPIRING, application.reads, application.executor, clock)
             assert await job.run_once() == 3
             assert await job.run_once() == 0
             assert [(await found(caller, each))[0] for each in members] == [0, 0, 0, 100, 100]
@@ -144,11 +148,64 @@ def test_a_member_whose_books_are_damaged_keeps_nobody_else_from_the_job(
                 )
             clock.advance(timedelta(days=800))
             application = points.application
-            job = ExpiryJob(application.reads, application.executor, clock)
+            job = Job(EXPIRING, application.reads, application.executor, clock)
             assert await job.run_once() == 3
             assert [(await found(caller, each))[2] for each in others] == [2, 2, 2]
 
     asyncio.run(idle())
+
+
+async def expired_by(
+    url: str, certificates: Path, sizes: Sequence[tuple[int, int]]
+) -> list[tuple[object, ...]]:
+    """What is left of one population after a job for each of `sizes` (batch, page) at once."""
+    clock = ManualClock(SPRING)
+    async with AsyncExitStack() as services:
+        replicas = [
+            await services.enter_async_context(running(url, certificates, clock=clock))
+            for _ in sizes
+        ]
+        caller = replicas[0].caller()
+        for number in range(40):
+            for bought in range(number % 4):
+                clock_now = SPRING + timedelta(days=20 * bought)
+                clock.advance(max(clock_now - clock.now(), timedelta()))
+                member = UUID(int=number + 1)
+                request = purchase(member, 10_000 + number, occurred_at=clock_now)
+                await caller.call("Post", post(request, uuid5(member, str(bought))))
+        clock.advance(END_OF_MARCH_2028 + timedelta(hours=1) - clock.now())
+        jobs = [
+            Job(
+                EXPIRING,
+                each.application.reads,
+                each.application.executor,
+                clock,
+                batch_members=batch,
+                page_members=page,
+            )
+            for each, (batch, page) in zip(replicas, sizes, strict=True)
+        ]
+        await asyncio.gather(*(job.run_once() for job in jobs))
+    with psycopg.connect(url) as connection:
+        read = "SELECT * FROM postings WHERE kind = 'EXPIRY' ORDER BY member_id, version, line"
+        postings = connection.execute(read).fetchall()
+        told = "SELECT aggregateid, version, payload FROM outbox WHERE type LIKE '%ValueExpired'"
+        events = connection.execute(f"{told} ORDER BY 1, 2").fetchall()
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    migrated(url)
+    return [*postings, *events]
+
+
+def test_expiry_is_the_same_at_any_batch_size_and_by_any_number_of_replicas(
+    ledger_url: str, certificates: Path
+) -> None:
+    results = [
+        asyncio.run(expired_by(ledger_url, certificates, sizes))
+        for sizes in ([(1, 3)], [(7, 11)], [(256, 10_000)], [(7, 5), (256, 10_000), (3, 20)])
+    ]
+    assert len(results[0]) > 60
+    assert all(result == results[0] for result in results[1:])
 
 
 def test_an_old_stay_earns_points_that_live_to_the_end_of_the_next_month(

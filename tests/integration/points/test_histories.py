@@ -1,194 +1,155 @@
-"""Random histories on PostgreSQL, in batches, against the same commands on books in memory.
+"""The histories of tests/unit/points, on PostgreSQL: loading and saving lose and invent nothing.
 
-The rules are proven elsewhere; this proves that loading part of the lots and saving what changed
-loses and invents nothing, also where commands of one batch depend on each other.
+Each history has guests and ids of its own in one database; when all are done the whole ledger is
+verified.
 """
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-from random import Random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
+from huitouke.points.v1.programme_pb2 import Programme
 
 from chassis.clock import ManualClock
-from chassis.kernel import Refusal
+from chassis.storage.contracts import Submission
 from chassis.storage.engine import create_engine
-from chassis.storage.executor import Executed, Submission
-from chassis.storage.requests import command_fingerprint
-from services.points.converters.answers import to_response
-from services.points.domain.accounts import Account, Member
-from services.points.domain.assets import Asset, Category, Channel
-from services.points.domain.books import Books
-from services.points.domain.commands import (
-    CancelPost,
-    Command,
-    PostCheckout,
-    ReverseCheckout,
-    SettleDue,
-    TopUpStoredValue,
+from services.points.converters.programmes import to_programme
+from services.points.domain.assets import Asset, EntryKind, House
+from services.points.domain.commands import Command
+from services.points.domain.journal import Entry, Posting
+from services.points.domain.publishing import Shelf
+from services.points.domain.verification import Difference
+from services.points.main import ledger_executor
+from services.points.storage.programmes import ProgrammeRepository
+from services.points.storage.reports.verification import verify
+from tests.histories.playing import START, History, Script
+from tests.histories.programmes import MOVEMENTS, PROGRAMMES
+from tests.histories.services import (
+    LotRow,
+    MemberRow,
+    Outcomes,
+    Told,
+    run_together,
 )
-from services.points.domain.ledger import decide
-from services.points.domain.programme import Programmes
-from services.points.domain.purchases import Facts, Line, Purchase, Stay
-from services.points.main import LedgerExecutor, ledger_executor
-from services.points.storage import queries
-from services.points.storage.programmes import read_newer
-from tests.unit.points.worlds import PLACE, START
+from tests.histories.strategies import POSTGRES, proven
 
-MEMBERS, BATCHES, BATCH_MAX = 3, 60, 12
-
-
-class Memory:
-    """Books of all members with everything loaded."""
-
-    def __init__(self, members: list[UUID], programmes: Programmes) -> None:
-        self.books = Books({each: self._member(each) for each in members}, programmes)
-
-    def _member(self, member_id: UUID) -> Member:
-        points, cash, bonus = (Account(asset, open_lots=[]) for asset in Asset)
-        return Member(member_id, points=points, cash=cash, bonus=bonus)
-
-    def answer(self, command: Command, clock: ManualClock) -> object:
-        """The answer as it would be sent, or the refusal's reason."""
-        try:
-            decision = decide(self.books, command, clock.now())
-        except Refusal as refusal:
-            return refusal.reason, refusal.metadata
-        assert decision.answer is not None
-        return to_response(decision.answer)
+_LOTS = """
+SELECT lot_number, asset::text, amount, remaining, expired, earned_at, expires_at, held FROM lots
+WHERE member_id = %s ORDER BY lot_number
+"""
+_MEMBER = """
+SELECT version, points, cash_minor, bonus_minor, points_debt,
+       points_held, cash_held_minor, bonus_held_minor
+FROM members WHERE member_id = %s
+"""
+_POSTINGS = """
+SELECT member_id, version, kind::text, posted_at, reference_id,
+       asset::text, amount, house::text, lot_number, balance_after
+FROM postings WHERE member_id = %s AND version > %s ORDER BY version, line
+"""
+_PINS = """
+SELECT lot_number, sum(amount)::bigint FROM hold_lots JOIN holds USING (member_id, hold_id)
+WHERE member_id = %s AND state = 'OPEN' GROUP BY lot_number
+"""
+_EVENTS = """
+SELECT aggregateid, type, version, payload FROM outbox
+WHERE aggregateid = %s AND version > %s ORDER BY seq
+"""
 
 
-class Guests:
-    """Commands of guests who come back, spend a lot and change their minds."""
+class PostgresService:
+    """The service's own executor over PostgreSQL, looked at by SQL of its own."""
 
-    def __init__(self, random: Random, memory: Memory, clock: ManualClock) -> None:
-        self._random = random
-        self._memory = memory
-        self._clock = clock
-        self._checkouts: list[tuple[UUID, UUID]] = []
+    def __init__(self, url: str, clock: ManualClock) -> None:
+        self._engine = create_engine(url, application_name="test", pool_size=1, index_plans=True)
+        self._executor = ledger_executor(self._engine, clock, terms=MOVEMENTS)
+        self._executor.start()
+        self._looking = psycopg.connect(url, autocommit=True)
+        self._seen: dict[UUID, int] = defaultdict(int)
 
-    def next(self) -> Command:
-        member = self._random.choice(list(self._memory.books.members))
-        kind = self._random.choices(
-            ["post", "stay", "top up", "reverse", "cancel", "expire"], [60, 8, 6, 14, 6, 2]
-        )[0]
-        if kind == "post":
-            return self._post(member)
-        if kind == "stay":
-            return self._stay(member)
-        if kind == "top up":
-            amount = self._random.choice([100, 50_000, 99_999])
-            return TopUpStoredValue(member, uuid4(), PLACE, amount, "CNY")
-        if kind == "expire":
-            return SettleDue(member)
-        member, checkout = self._one_of_the_last(member)
-        if kind == "cancel":
-            return CancelPost(member, checkout)
-        return ReverseCheckout(member, checkout, uuid4(), PLACE)
+    def close(self) -> None:
+        self._looking.close()
+        self._executor.stop()
+        self._engine.dispose()
 
-    def _post(self, member: UUID) -> PostCheckout:
-        known = self._memory.books.members[member]
-        share = self._random.choice([0, 0, 0.3, 0.6, 1])
-        points = int(known.points.balance * share)
-        stored = int(
-            (known.cash.balance + known.bonus.balance) * self._random.choice([0, 0, 0.5, 1])
-        )
-        bill = points + stored + self._random.randrange(1, 50_000)
-        lines = (Line(Category.DINING, bill // 3), Line(Category.SPA, bill - bill // 3))
-        return self._buy(member, lines, points, stored, None)
+    def run(self, batch: Sequence[Submission[Command]]) -> Outcomes:
+        return run_together(self._executor, batch)
 
-    def _stay(self, member: UUID) -> PostCheckout:
-        lines = (Line(Category.ROOM, self._random.randrange(90_000)),)
-        return self._buy(member, lines, 0, 0, Stay(Channel.DIRECT, "", 2))
+    def member(self, member_id: UUID) -> MemberRow:
+        row = self._looking.execute(_MEMBER, (member_id,)).fetchone()
+        return MemberRow(*(row or (0, 0, 0, 0, 0)))
 
-    def _buy(
-        self, member: UUID, lines: tuple[Line, ...], points: int, stored: int, stay: Stay | None
-    ) -> PostCheckout:
-        tier = self._random.choice(["CLASSIC", "GOLD"])
-        back = timedelta(days=self._random.randrange(900) if stay else 0)
-        purchase = Purchase(
-            member, PLACE, "CNY", self._clock.now() - back, Facts(tier), lines, points, stored, stay
-        )
-        checkout = uuid4()
-        self._checkouts.append((member, checkout))
-        return PostCheckout(checkout, purchase)
+    def lots(self, member_id: UUID) -> list[LotRow]:
+        return [LotRow(*row) for row in self._looking.execute(_LOTS, (member_id,))]
 
-    def _one_of_the_last(self, member: UUID) -> tuple[UUID, UUID]:
-        if not self._checkouts or self._random.random() < 0.1:
-            return member, uuid4()
-        return self._random.choice(self._checkouts[-self._random.choice([1, 5, 400]) :])
+    def pins(self, member_id: UUID) -> dict[int, int]:
+        return dict(self._looking.execute(_PINS, (member_id,)).fetchall())
+
+    def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
+        entries: dict[tuple[UUID, int], Entry] = {}
+        events: list[Told] = []
+        for member_id in member_ids:
+            since = member_id, self._seen[member_id]
+            for row in self._looking.execute(_POSTINGS, since):
+                _add_posting(entries, row)
+            told = [Told(*row) for row in self._looking.execute(_EVENTS, since)]
+            self._seen[member_id] += len(told)
+            events += told
+        return list(entries.values()), events
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_postgresql_answers_batch_by_batch_what_memory_answers(seed: int, ledger_url: str) -> None:
-    random, clock = Random(seed), ManualClock(START)
-    engine = create_engine(ledger_url, application_name="test", pool_size=3, index_plans=True)
-    programmes = Programmes()
-    with engine.connect() as connection:
-        read_newer(connection, programmes)
-    memory = Memory([uuid4() for _ in range(MEMBERS)], programmes)
-    guests = Guests(random, memory, clock)
-    executor = ledger_executor(engine, clock)
-    executor.start()
-    for _ in range(BATCHES):
-        clock.advance(timedelta(days=random.choice([0, 1, 3, 40])))
-        expected, batch = [], []
-        for _ in range(random.randrange(1, BATCH_MAX)):
-            command = guests.next()
-            batch.append(command)
-            expected.append(memory.answer(command, clock))
-        assert asyncio.run(run(executor, batch)) == expected
-    executor.stop()
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        found = queries.verify(connection)
-    assert all(asset.balanced for asset in found.assets)
+def _add_posting(entries: dict[tuple[UUID, int], Entry], row: Sequence[Any]) -> None:
+    member_id, version, kind, posted_at, reference_id, asset, amount, house, lot, after = row
+    entry = entries.setdefault(
+        (member_id, version), Entry(member_id, version, EntryKind(kind), posted_at, reference_id)
+    )
+    entry.postings.append(Posting(Asset(asset), amount, House(house), lot, after))
+
+
+@contextmanager
+def serving(url: str, clock: ManualClock) -> Iterator[PostgresService]:
+    service = PostgresService(url, clock)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def publish(url: str, programmes: Sequence[Programme]) -> None:
+    engine = create_engine(url, application_name="test")
+    with engine.begin() as connection:
+        shelf = Shelf(0, None, [to_programme(each) for each in programmes])
+        ProgrammeRepository(ManualClock(START)).save(connection, shelf)
     engine.dispose()
-    check_against_memory(ledger_url, memory)
 
 
-async def run(executor: LedgerExecutor, batch: list[Command]) -> list[object]:
-    """Answers, and reasons with metadata of refusals, of commands sent at once."""
-    submissions = [
-        Submission(command, "gateway", str(uuid4()), command_fingerprint("test", [], b"k" * 32))
-        for command in batch
-    ]
-    outcomes: list[Any] = list(await executor.execute_many(submissions))
-    return [
-        outcome.answer if isinstance(outcome, Executed) else (outcome.reason, outcome.metadata)
-        for outcome in outcomes
-    ]
+def differences(url: str) -> list[Difference]:
+    """What the service's own verification finds wrong with the whole ledger."""
+    engine = create_engine(url, application_name="test")
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        found = verify(connection)
+    engine.dispose()
+    assert found.balanced or found.differences
+    return found.differences
 
 
-def check_against_memory(url: str, memory: Memory) -> None:
-    """Every lot, posting and event lies in the database as memory has it."""
-    changes = memory.books.changes
-    with psycopg.connect(url) as connection:
-        lots = connection.execute(
-            "SELECT member_id, lot_number, asset::text, amount, remaining, expired, open, "
-            "earned_at, expires_at FROM lots ORDER BY member_id, lot_number"
-        ).fetchall()
-        postings = connection.execute(
-            "SELECT member_id, version, line, amount, balance_after, lot_number FROM postings "
-            "ORDER BY member_id, version, line"
-        ).fetchall()
-        versions = connection.execute(
-            "SELECT aggregateid, array_agg(version ORDER BY seq) FROM outbox GROUP BY 1"
-        ).fetchall()
-    assert lots == [
-        (member.member_id, lot.number, lot.asset, lot.amount, lot.remaining, lot.expired,
-         lot.remaining > 0, lot.earned_at, lot.expires_at)
-        for member in sorted(memory.books.members.values(), key=lambda each: each.member_id)
-        for lot in (member.lots[number] for number in sorted(member.lots))
-    ]  # fmt: skip
-    assert postings == [
-        (entry.member_id, entry.version, line, each.amount, each.balance_after, each.lot_number)
-        for entry in sorted(changes.entries, key=lambda entry: (entry.member_id, entry.version))
-        for line, each in enumerate(entry.postings, 1)
-    ]
-    for member_id, found in versions:
-        assert found == list(range(1, memory.books.members[member_id].version + 1))
+@pytest.mark.parametrize("share", POSTGRES.shares)
+def test_the_service_and_the_model_agree_on_postgresql_too(share: int, ledger_url: str) -> None:
+    publish(ledger_url, PROGRAMMES)
+    spaces = count(1)
+
+    @proven(POSTGRES, share)
+    def history(script: Script) -> None:
+        clock = ManualClock(START)
+        with serving(ledger_url, clock) as service:
+            History(service, clock, next(spaces)).play(script)
+
+    history()
+    assert differences(ledger_url) == []

@@ -12,7 +12,7 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1 import programme_pb2
 
 from chassis.kernel import Refusal
-from services.points.main import ALLOW
+from services.points.servicers.allowed import ALLOW
 from tests.integration.points.conftest import Serve
 from tests.integration.points.requests import ROOM, post, purchase, request_id, top_up
 

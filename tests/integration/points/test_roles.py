@@ -41,9 +41,14 @@ def environment(database_url: str, certificates: Path, **changes: str) -> dict[s
     return {"PATH": os.environ["PATH"]} | settings | changes
 
 
-def run(role: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(role: str, settings: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, role], env=settings, capture_output=True, text=True, timeout=60, check=False
+        [*PROGRAM, role, *options],
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.protobuf import struct_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from huitouke.points.v1.entry_pb2 import ASSET_POINTS
+from huitouke.points.v1.import_pb2 import OpeningBalance
+from huitouke.points.v1.import_service_pb2 import ImportOpeningBalancesRequest
 
 from chassis.kernel import Refusal
-from chassis.rpc.validation import ELEMENTS_MAX, refuse_nul, validate
+from chassis.rpc.validation import ELEMENTS_MAX, refuse_nul, validate, validate_alone
 from tests.integration.chassis.echo import EchoRequest
 
 
@@ -37,3 +42,21 @@ def test_texts_that_no_database_can_keep_are_named_wherever_they_are() -> None:
         refuse_nul(request)
     assert [each.field for each in caught.value.fields] == ["values[1].string_value"]
     refuse_nul(struct_pb2.ListValue(values=[struct_pb2.Value(number_value=0.0)]))
+
+
+def test_what_the_contract_validates_alone_spoils_nothing_around_it() -> None:
+    wrong = OpeningBalance(line=1, reference="a\0b")
+    request = ImportOpeningBalancesRequest(import_id=str(uuid4()), rows=[wrong])
+    validate(request)
+    refuse_nul(request)
+    with pytest.raises(Refusal) as caught:
+        validate_alone(wrong)
+    assert "member_id" in [each.field for each in caught.value.fields]
+    wrong.MergeFrom(
+        OpeningBalance(
+            member_id=str(uuid4()), asset=ASSET_POINTS, amount=1, earned_at=Timestamp(nanos=5)
+        )
+    )
+    with pytest.raises(Refusal) as caught:
+        validate_alone(wrong)
+    assert [each.field for each in caught.value.fields] == ["reference"]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.messaging.cloudevents import Received
+from cli.amounts import yuan
 from cli.demo.evidence import delivery
 from cli.demo.guests import forged
-from cli.demo.story import yuan
 
 
 def luhn_holds(number: str) -> bool:

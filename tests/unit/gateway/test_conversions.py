@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 from huitouke.gateway.v1 import checkout_pb2, events_pb2
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import entry_pb2, points_service_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.kernel import Category, FieldViolation, Refusal
 from chassis.rpc.coalescer import Item
 from gateway.clients.batches import wire_batch
+from gateway.converters.activities import from_entry
 from gateway.converters.events import encode_event
 from gateway.converters.fingerprints import differing_field, nested_fingerprint
 from gateway.converters.instants import to_instant, to_timestamp
@@ -105,3 +106,11 @@ def test_an_event_put_together_from_parts_reads_as_one_message(code: str, gross:
 def test_instants_keep_their_microsecond(naive: datetime) -> None:
     instant = naive.replace(tzinfo=UTC)
     assert to_instant(to_timestamp(instant)) == instant
+
+
+def test_a_timeline_shows_principal_and_gift_apart() -> None:
+    entry = entry_pb2.Entry(
+        entry_id="1", kind=entry_pb2.ENTRY_KIND_TOP_UP, cash_minor=100_000, bonus_minor=10_000
+    )
+    activity = from_entry(entry, {}, {})
+    assert (activity.points, activity.cash_minor, activity.bonus_minor) == (0, 100_000, 10_000)

@@ -8,12 +8,21 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from chassis.kernel import Refusal
-from gateway.domain.checkouts import RefundOpening, RefundRecord, RefundRecorded, RefundState, State
+from chassis.kernel import Category, Refusal
+from gateway.domain import errors
+from gateway.domain.checkouts import (
+    RefundFigures,
+    RefundOpening,
+    RefundRecord,
+    RefundRecorded,
+    RefundState,
+    State,
+)
 from gateway.domain.commands import CompleteRefund, RecordRefund
 from gateway.domain.deciding import Batch, Refundable, decide
+from gateway.domain.participants import Reversed
 from gateway.domain.refunding import Refunder
-from tests.fakes import NOW, away, refused
+from tests.fakes import NOW, away
 from tests.unit.gateway.worlds import MEMBER, SPACE, TILL, nowhere
 
 CHECKOUT = uuid5(SPACE, "checkout")
@@ -89,34 +98,39 @@ def test_what_is_still_under_way_is_refunded_later(changes: dict[str, object]) -
 def test_a_refund_is_completed_once_and_told_once() -> None:
     row = RefundRecord(opening())
     batch = Batch(versions={MEMBER: 4}, open_refunds={row.refund_id})
-    done = decide(batch, CompleteRefund(row, b"answer"), NOW)
-    again = decide(batch, CompleteRefund(row, b"other"), NOW)
+    figures = RefundFigures(900, 400, whole=True)
+    done = decide(batch, CompleteRefund(row, b"answer", figures), NOW)
+    again = decide(batch, CompleteRefund(row, b"other", figures), NOW)
     assert [event.version for event in done.events] == [5]
     assert again.events == ()
     assert again.answer == done.answer
+    assert isinstance(done.answer, RefundRecord)
+    assert done.answer.figures == figures
 
 
 class _Asked:
     """Participants and journal of one refund; `reverse` does what it is told."""
 
-    def __init__(self, outcome: Refusal | None) -> None:
+    def __init__(self, outcome: Refusal | None, *, whole: bool = True) -> None:
         self.outcome = outcome
+        self.whole = whole
         self.calls: list[bytes] = []
 
-    async def reverse(self, request: bytes) -> object:
+    async def reverse(self, request: bytes) -> Reversed:
         self.calls.append(request)
         if self.outcome is not None:
             raise self.outcome
-        return "reversed"
+        return Reversed(self.whole, "reversed")
 
     async def roll_back(self, request: bytes) -> object:
         self.calls.append(request)
         return "rolled back"
 
     async def complete_refund(
-        self, row: RefundRecord, reversed_: object, rolled_back: object | None
+        self, row: RefundRecord, reversed_: Reversed, rolled_back: object | None
     ) -> RefundRecord:
-        return replace(row, state=RefundState.DONE, answer=f"{reversed_}, {rolled_back}".encode())
+        answer = f"{reversed_.answer}, {rolled_back}".encode()
+        return replace(row, state=RefundState.DONE, answer=answer)
 
     async def refuse_refund(self, row: RefundRecord, refusal: Refusal) -> RefundRecord:
         return replace(row, state=RefundState.REFUSED, refusal=refusal)
@@ -135,10 +149,45 @@ def test_the_ledger_goes_first_and_the_coupon_follows() -> None:
     assert conclude(asked, done) is done
 
 
-def test_a_reversal_by_another_hand_ends_the_refund() -> None:
-    ended = conclude(_Asked(refused("ALREADY_REVERSED")), RefundRecord(opening()))
+def test_the_coupon_waits_for_the_last_amount() -> None:
+    asked = _Asked(None, whole=False)
+    done = conclude(asked, RefundRecord(opening()))
+    assert asked.calls == [b"reverse:checkout"]
+    assert (done.state, done.answer) == (RefundState.DONE, b"reversed, None")
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "metadata"),
+    [
+        ("ALREADY_REVERSED", "ALREADY_REFUNDED", {}),
+        ("REVERSAL_EXCEEDS_CHECKOUT", "REFUND_EXCEEDS_CHECKOUT", {"left_minor": "70"}),
+        ("EARNED_POINTS_SPENT", "EARNED_POINTS_SPENT", {"missing_points": "3"}),
+    ],
+)
+def test_what_the_ledger_will_never_reverse_ends_the_refund(
+    said: str, told: str, metadata: dict[str, str]
+) -> None:
+    refusal = Refusal(Category.PRECONDITION, said, "no", metadata=metadata)
+    ended = conclude(_Asked(refusal), RefundRecord(opening()))
     assert ended.refusal is not None
-    assert ended.refusal.reason == "ALREADY_REFUNDED"
+    assert (ended.refusal.reason, ended.refusal.metadata) == (told, metadata)
+
+
+def test_a_refund_worked_out_before_another_one_happened_is_worked_out_again() -> None:
+    batch = whole(done=1)
+    with pytest.raises(Refusal) as refusal:
+        record(batch, opening())
+    assert (refusal.value.reason, refusal.value.passing) == ("CHECKOUT_IN_PROGRESS", True)
+    assert batch.new_refunds == []
+    assert record(batch, opening(ordinal=2)).record.state is RefundState.OPEN
+
+
+def test_what_is_more_than_is_left_is_refused_for_good_and_leaves_no_refund_open() -> None:
+    batch = whole()
+    too_much = opening(refusal=errors.refund_exceeds_checkout(70))
+    answer = record(batch, too_much).record
+    assert answer.state is RefundState.REFUSED
+    assert record(batch, opening("another")).record.state is RefundState.OPEN
 
 
 def test_an_outage_leaves_the_refund_open() -> None:

@@ -12,7 +12,7 @@ from chassis.kernel import Refusal
 from gateway.domain import errors
 from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State, Till
 from gateway.domain.coordinator import Coordinator
-from gateway.domain.participants import Posted
+from gateway.domain.participants import Posted, Reversed
 from tests.fakes import NOW, FakeCoupons, FakeJournal, FakeLedger, away
 
 SPACE = UUID("00000000-0000-4000-8000-000000000001")
@@ -79,8 +79,8 @@ class Wires:
     async def cancel_reservation(self, request: bytes) -> None:
         await Message(lambda: self._coupons.cancel(request))
 
-    async def reverse(self, request: bytes) -> object:
-        return await Message(lambda: self._ledger.reverse(request))
+    async def reverse(self, request: bytes) -> Reversed:
+        return Reversed(True, await Message(lambda: self._ledger.reverse(request)))
 
     async def roll_back(self, request: bytes) -> object:
         raise AssertionError(f"no refund here: {request!r}")

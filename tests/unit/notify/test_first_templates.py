@@ -14,13 +14,14 @@ from services.notify.domain.sms import segment, signed
 from services.notify.domain.templates import Language, Template, TemplateKey
 from services.notify.storage import migrations
 
-SCRIPT = Path(migrations.__path__[0]) / "versions" / "0002_first_templates.py"
+VERSIONS = Path(migrations.__path__[0]) / "versions"
+SCRIPTS = ("0002_first_templates.py", "0003_points_expiring.py", "0004_payouts.py")
 TEXTS = {"currency": "CNY", "coupon_name_zh": "晚餐立减50元", "coupon_name_en": "50 off dinner"}
 SMS_PARTS_MAX = 5
 
 
-def first_templates() -> list[Template]:
-    specification = importlib.util.spec_from_file_location("first_templates", SCRIPT)
+def templates_of(script: str) -> list[Template]:
+    specification = importlib.util.spec_from_file_location("templates", VERSIONS / script)
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
@@ -37,7 +38,7 @@ def first_templates() -> list[Template]:
     ]
 
 
-TEMPLATES = first_templates()
+TEMPLATES = [template for script in SCRIPTS for template in templates_of(script)]
 FACTS = {fact.kind: fact for fact in (fact_of(name, b"") for name in EVENT_TYPES)}
 
 

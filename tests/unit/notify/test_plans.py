@@ -16,7 +16,10 @@ def test_an_enrolment_asks_for_a_welcome_by_sms_and_by_e_mail() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["TOPPED_UP", "REVERSED", "COUPON_ISSUED"])
+ONE_SMS = ("TOPPED_UP", "REVERSED", "COUPON_ISSUED", "POINTS_EXPIRING", "WITHDRAWN")
+
+
+@pytest.mark.parametrize("kind", [*ONE_SMS, "TOP_UP_REFUNDED"])
 def test_each_of_these_facts_asks_for_one_sms(kind: str) -> None:
     (plan,) = plans_for(Fact(kind, {}))
     assert plan.channel is Channel.SMS
@@ -30,6 +33,12 @@ def test_a_purchase_is_told_when_it_used_anything(used: str) -> None:
 
 def test_a_purchase_that_only_earned_is_not_told() -> None:
     assert plans_for(Fact("PAID", dict.fromkeys(USED, 0) | {"points_earned": 5})) == ()
+
+
+def test_who_gave_points_away_is_told_and_who_got_them_is_not() -> None:
+    (plan,) = plans_for(Fact("TRANSFERRED", {"points_given": 5}))
+    assert plan.template_code == "POINTS_GIVEN"
+    assert plans_for(Fact("TRANSFERRED", {"points_given": 0})) == ()
 
 
 def test_a_fact_without_a_plan_asks_for_nothing() -> None:

@@ -1,186 +1,23 @@
-"""Random histories: the ledger against a naive one, and the invariants after every step."""
+"""Random histories of guests: the service over tables in memory against the naive model."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import timedelta
-from uuid import UUID, uuid5
+import pytest
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from chassis.kernel import Refusal
-from services.points.domain.assets import Asset, Channel
-from services.points.domain.commands import (
-    CancelPost,
-    PostCheckout,
-    ReverseCheckout,
-    SettleDue,
-    TopUpStoredValue,
-)
-from services.points.domain.events import (
-    CheckoutPosted,
-    CheckoutReversed,
-    StoredValueToppedUp,
-    ValueExpired,
-)
-from services.points.domain.purchases import Stay
-from tests.unit.points.naive import NaiveLedger, NaiveRefusal
-from tests.unit.points.worlds import PLACE, SHANGHAI, World, purchase
-
-SPACE = UUID("0199aaaa-0000-7000-8000-00000000ffff")
-
-shares = st.sampled_from([0, 0, 0, 100, 333, 500, 1_000, 1_100])
-"""Thousandths of what a member has, and a little more than everything."""
-
-steps = st.one_of(
-    st.tuples(st.just("wait"), st.sampled_from([0, 1, 20, 31, 200, 370, 730])),
-    st.tuples(st.just("top up"), st.sampled_from([1, 777, 50_000, 99_999, 100_000, 500_001])),
-    st.tuples(st.just("post"), st.integers(0, 90_000), shares, shares),
-    st.tuples(st.just("post"), st.integers(9_900, 90_000), st.just(0), st.just(0)),
-    st.tuples(st.just("post late"), st.integers(0, 90_000), st.integers(0, 1_500)),
-    st.tuples(st.just("post again"), st.integers(0, 50)),
-    st.tuples(st.just("reverse"), st.integers(0, 50)),
-    st.tuples(st.just("reverse"), st.just(-1)),
-    st.tuples(st.just("cancel"), st.integers(0, 50)),
-    st.tuples(st.just("spend all")),
-    st.tuples(st.just("expire")),
-)
+from chassis.clock import ManualClock
+from tests.histories.playing import START, History, Script
+from tests.histories.programmes import PROGRAMMES
+from tests.histories.services import MemoryService
+from tests.histories.strategies import MEMORY, proven
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(steps, min_size=30, max_size=60))
-def test_a_ledger_agrees_with_the_naive_one_and_keeps_its_books(history: list[tuple]) -> None:  # type: ignore[type-arg]
-    world, naive = World(), NaiveLedger(SHANGHAI)
-    for number, drawn in enumerate(history):
-        if drawn[0] == "wait":
-            world.now += timedelta(days=drawn[1])
-            continue
-        step = _filled_in(naive, world, drawn)
-        try:
-            expected: object = _naively(naive, world, step)
-        except NaiveRefusal as refusal:
-            expected = str(refusal)
-        try:
-            done: object = _really(world, number, step)
-        except Refusal as refused:
-            done = refused.reason
-        assert done == expected, step
-        _check_books(world)
-        _check_agreement(world, naive)
+@pytest.mark.parametrize("share", MEMORY.shares)
+def test_the_service_and_the_model_agree_after_every_step_and_the_books_balance(
+    share: int,
+) -> None:
+    @proven(MEMORY, share)
+    def history(script: Script) -> None:
+        clock = ManualClock(START)
+        History(MemoryService(clock, PROGRAMMES), clock, space=1).play(script)
 
-
-def _id(kind: str, number: int) -> UUID:
-    return uuid5(SPACE, f"{kind} {number}")
-
-
-def _filled_in(naive: NaiveLedger, world: World, step: tuple) -> tuple:  # type: ignore[type-arg]
-    """The step with what depends on the history: the next checkout's key, what is tendered."""
-    key = len(naive.checkouts)
-    match step:
-        case "post", bill, points, stored:
-            has = naive.usable("CASH", world.now) + naive.usable("BONUS", world.now)
-            points = naive.usable("POINTS", world.now) * points // 1000
-            return "post", key, bill, points, has * stored // 1000
-        case "post late", bill, days:
-            return "post late", key, bill, days
-        case ("spend all",):
-            points = naive.usable("POINTS", world.now)
-            return "post", key, max(points, 100), points, 0
-        case "post again", one_of:
-            return "post", one_of % (key + 1), 10_000, 0, 0
-        case ("reverse" | "cancel") as what, one_of:
-            return what, one_of % (key + 1) if one_of >= 0 else max(0, key - 1)
-        case _:
-            return step
-
-
-def _naively(naive: NaiveLedger, world: World, step: tuple) -> object:  # type: ignore[type-arg]
-    now = world.now
-    match step:
-        case "top up", amount:
-            naive.top_up(amount, now)
-            return None
-        case "post", key, bill, points, stored:
-            return naive.post(key, bill, points, stored, now, now)
-        case "post late", key, bill, days:
-            return naive.post(key, bill, 0, 0, now, now - timedelta(days=days))
-        case "reverse", key:
-            return naive.reverse(key, now)
-        case "cancel", key:
-            if key not in naive.checkouts:
-                naive.expire(now)
-            return naive.cancel(key)
-        case _:
-            naive.expire(now)
-            return None
-
-
-def _really(world: World, number: int, step: tuple) -> object:  # type: ignore[type-arg]
-    member, now = world.member_id, world.now
-    match step:
-        case "top up", amount:
-            world.do(TopUpStoredValue(member, _id("top-up", number), PLACE, amount, "CNY"))
-            return None
-        case "post", key, bill, points, stored:
-            bought = purchase(member, bill, points=points, stored=stored, occurred_at=now)
-            return world.do(PostCheckout(_id("checkout", key), bought)).posted.points_earned
-        case "post late", key, bill, days:
-            stay = Stay(Channel.DIRECT, "", 1)
-            bought = purchase(member, bill, occurred_at=now - timedelta(days=days), stay=stay)
-            return world.do(PostCheckout(_id("checkout", key), bought)).posted.points_earned
-        case "reverse", key:
-            reversal = _id("reversal", number)
-            done = world.do(ReverseCheckout(member, _id("checkout", key), reversal, PLACE))
-            return done.points_taken_back, done.debt_recorded
-        case "cancel", key:
-            return world.do(CancelPost(member, _id("checkout", key))).posted is None
-        case _:
-            world.do(SettleDue(member))
-            return None
-
-
-def _check_books(world: World) -> None:
-    """Balance = open lots = postings; lots = their postings; versions without a gap; zero sums."""
-    member = world.member
-    by_lot: dict[int | None, int] = defaultdict(int)
-    by_asset: dict[Asset, int] = defaultdict(int)
-    debt = 0
-    for entry in world.entries:
-        for posting in entry.postings:
-            by_lot[posting.lot_number] += posting.amount
-            by_asset[posting.asset] += posting.amount
-            debt += posting.amount if posting.house == "DEBT" else 0
-    assert [entry.version for entry in world.entries] == list(range(1, member.version + 1))
-    assert [_version(event) for event in world.events] == list(range(1, member.version + 1))
-    assert by_lot.pop(None, 0) == 0
-    assert debt == member.points_debt >= 0
-    for number, lot in member.lots.items():
-        assert 0 <= lot.remaining <= lot.amount
-        assert by_lot[number] == lot.remaining
-    for account in member.accounts():
-        lots = [lot for lot in member.lots.values() if lot.asset == account.asset and lot.remaining]
-        assert account.open_lots == sorted(lots, key=lambda lot: lot.order)
-        assert account.balance == sum(lot.remaining for lot in lots) == by_asset[account.asset]
-        first = account.open_lots[0] if account.open_lots else None
-        following = account.next_expiry
-        assert (first and first.expires_at) == (following and following.expires_at)
-        assert following is None or (first and first.remaining) == following.remaining
-
-
-def _version(event: object) -> int:
-    if isinstance(event, CheckoutPosted):
-        return event.answer.posted.balances.member_version
-    if isinstance(event, CheckoutReversed | StoredValueToppedUp):
-        return event.answer.balances.member_version
-    assert isinstance(event, ValueExpired)
-    return event.balances.member_version
-
-
-def _check_agreement(world: World, naive: NaiveLedger) -> None:
-    member = world.member
-    assert member.points_debt == naive.debt
-    lots = [member.lots[number] for number in sorted(member.lots)]
-    assert [
-        (lot.asset, lot.remaining, lot.earned_at, lot.expires_at, lot.expired) for lot in lots
-    ] == [(lot.asset, lot.left, lot.earned, lot.ends, lot.gone) for lot in naive.lots]
+    history()

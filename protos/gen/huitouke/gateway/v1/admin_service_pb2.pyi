@@ -325,6 +325,8 @@ class VerifyBooksResponse(_message.Message):
     STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
     POINTS_EARNED_FIELD_NUMBER: _builtins.int
     COUPONS_REDEEMED_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
     unfinished: _builtins.int
     """Checkouts whose end is not reached on every participant yet."""
     committed: _builtins.int
@@ -332,7 +334,7 @@ class VerifyBooksResponse(_message.Message):
     cancelled: _builtins.int
     """Cancelled."""
     refunded: _builtins.int
-    """Committed and then refunded."""
+    """Committed and then refunded wholly."""
     gross_minor: _builtins.int
     """Sum of bills before coupons of committed checkouts, minor units."""
     coupons_minor: _builtins.int
@@ -344,7 +346,11 @@ class VerifyBooksResponse(_message.Message):
     points_earned: _builtins.int
     """Points earned."""
     coupons_redeemed: _builtins.int
-    """Coupons used by committed checkouts that are not refunded."""
+    """Coupons used by committed checkouts that are not refunded wholly."""
+    refunds: _builtins.int
+    """Refunds, whole and partial."""
+    refunded_minor: _builtins.int
+    """What they refunded of the bills after coupons, minor units."""
     def __init__(
         self,
         *,
@@ -358,10 +364,12 @@ class VerifyBooksResponse(_message.Message):
         stored_value_minor: _builtins.int = ...,
         points_earned: _builtins.int = ...,
         coupons_redeemed: _builtins.int = ...,
+        refunds: _builtins.int = ...,
+        refunded_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "committed", b"committed", "coupons_minor", b"coupons_minor", "coupons_redeemed", b"coupons_redeemed", "gross_minor", b"gross_minor", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "refunded", b"refunded", "stored_value_minor", b"stored_value_minor", "unfinished", b"unfinished"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "committed", b"committed", "coupons_minor", b"coupons_minor", "coupons_redeemed", b"coupons_redeemed", "gross_minor", b"gross_minor", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "refunded", b"refunded", "refunded_minor", b"refunded_minor", "refunds", b"refunds", "stored_value_minor", b"stored_value_minor", "unfinished", b"unfinished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.type.v1 import booking_channel_pb2 as _booking_channel_pb2
 from huitouke.type.v1 import merchant_category_pb2 as _merchant_category_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -101,12 +102,15 @@ class Purchase(_message.Message):
     TENDERS_FIELD_NUMBER: _builtins.int
     STAY_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    SEASON_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     """ISO 4217 code; must be CNY."""
     redeem_points: _builtins.int
     """Points to redeem as money; 0 for none."""
     pay_stored_value_minor: _builtins.int
     """Stored value to pay with, minor units; 0 for none."""
+    season: _season_pb2.Season.ValueType
+    """Season of the property's calendar on that day, where the till knows it: rules may ask for it."""
     @_builtins.property
     def member(self) -> Global___MemberIdentifier:
         """Who buys."""
@@ -147,10 +151,11 @@ class Purchase(_message.Message):
         tenders: _abc.Iterable[Global___Tender] | None = ...,
         stay: Global___Stay | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        season: _season_pb2.Season.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "occurred_at", b"occurred_at", "stay", b"stay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "lines", b"lines", "member", b"member", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "lines", b"lines", "member", b"member", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "season", b"season", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,22 +266,28 @@ class Stay(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     RATE_CODE_FIELD_NUMBER: _builtins.int
     NIGHTS_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     channel: _booking_channel_pb2.BookingChannel.ValueType
     """Channel."""
     rate_code: _builtins.str
     """Rate code; may be empty."""
     nights: _builtins.int
     """Nights, 1 to 366."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the stay ends, if known: points of some rules can't be spent before."""
+
     def __init__(
         self,
         *,
         channel: _booking_channel_pb2.BookingChannel.ValueType = ...,
         rate_code: _builtins.str = ...,
         nights: _builtins.int = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -301,6 +312,8 @@ class Receipt(_message.Message):
     EARNED_LINES_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
+    LINE_IDS_FIELD_NUMBER: _builtins.int
     gross_minor: _builtins.int
     """The bill, minor units."""
     coupons_minor: _builtins.int
@@ -316,9 +329,11 @@ class Receipt(_message.Message):
     to_pay_minor: _builtins.int
     """Left to pay in money, minor units: what an invoice (fapiao) may show."""
     points_earned: _builtins.int
-    """Points earned."""
+    """Points earned, pending ones included."""
     currency: _builtins.str
     """ISO 4217 code of all amounts."""
+    points_pending: _builtins.int
+    """Points of `points_earned` that can't be spent yet: `earned_lines` says of which rules and until when."""
     @_builtins.property
     def coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___CouponUse]:
         """What coupons took off."""
@@ -334,6 +349,10 @@ class Receipt(_message.Message):
     @_builtins.property
     def balances(self) -> Global___MemberBalances:
         """Balances after."""
+
+    @_builtins.property
+    def line_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Line ids as the till named them, in the bill's order; none where it named none."""
 
     def __init__(
         self,
@@ -351,10 +370,12 @@ class Receipt(_message.Message):
         earned_lines: _abc.Iterable[Global___EarnedLine] | None = ...,
         balances: Global___MemberBalances | None = ...,
         currency: _builtins.str = ...,
+        points_pending: _builtins.int = ...,
+        line_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "line_ids", b"line_ids", "points_earned", b"points_earned", "points_pending", b"points_pending", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -398,19 +419,25 @@ class EarnedLine(_message.Message):
 
     RULE_CODE_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    PENDING_UNTIL_FIELD_NUMBER: _builtins.int
     rule_code: _builtins.str
     """Rule code."""
     points: _builtins.int
     """Points."""
+    @_builtins.property
+    def pending_until(self) -> _timestamp_pb2.Timestamp:
+        """Present when the points are pending: from this instant on they are part of the balance."""
+
     def __init__(
         self,
         *,
         rule_code: _builtins.str = ...,
         points: _builtins.int = ...,
+        pending_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pending_until", b"pending_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pending_until", b"pending_until", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -428,16 +455,28 @@ class MemberBalances(_message.Message):
     POINTS_DEBT_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRING_POINTS_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRY_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
     points: _builtins.int
-    """Points."""
+    """Points, those set aside for purchases that are not finished included."""
     cash_minor: _builtins.int
-    """Stored value, principal, minor units."""
+    """Stored value, principal, minor units, what is set aside included."""
     bonus_minor: _builtins.int
-    """Stored value, gift, minor units."""
+    """Stored value, gift, minor units, what is set aside included."""
     points_debt: _builtins.int
     """Points owed."""
     next_expiring_points: _builtins.int
     """Points that expire next; 0 for none."""
+    points_held: _builtins.int
+    """Points of `points` that are set aside."""
+    cash_held_minor: _builtins.int
+    """Principal of `cash_minor` that is set aside, minor units."""
+    bonus_held_minor: _builtins.int
+    """Gift of `bonus_minor` that is set aside, minor units."""
+    points_pending: _builtins.int
+    """Points earned that are not part of `points` yet, until they mature."""
     @_builtins.property
     def next_expiry(self) -> _timestamp_pb2.Timestamp:
         """When they do."""
@@ -451,10 +490,14 @@ class MemberBalances(_message.Message):
         points_debt: _builtins.int = ...,
         next_expiring_points: _builtins.int = ...,
         next_expiry: _timestamp_pb2.Timestamp | None = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
+        points_pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_expiry", b"next_expiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt", "points_held", b"points_held", "points_pending", b"points_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -539,6 +582,12 @@ class Refund(_message.Message):
     RESTORED_COUPON_IDS_FIELD_NUMBER: _builtins.int
     EXPIRED_COUPON_IDS_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    COUPONS_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Refund id (UUIDv7)."""
     points_restored: _builtins.int
@@ -553,6 +602,16 @@ class Refund(_message.Message):
     """Earned points taken back."""
     debt_recorded: _builtins.int
     """Earned points that were spent already and are owed now."""
+    amount_minor: _builtins.int
+    """How much of the bill after coupons was refunded, minor units: worth of points, principal, gift and money together."""
+    coupons_minor: _builtins.int
+    """What coupons had taken off of that part of the bill, minor units; nothing of it goes back, the last refund brings the coupons."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill after coupons to be refunded, minor units."""
+    whole: _builtins.bool
+    """True when nothing is left: the checkout is refunded wholly now."""
     @_builtins.property
     def refunded_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -569,6 +628,10 @@ class Refund(_message.Message):
     def balances(self) -> Global___MemberBalances:
         """Balances after."""
 
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefundedLine]:
+        """The lines taken back, where the refund was by line."""
+
     def __init__(
         self,
         *,
@@ -583,11 +646,47 @@ class Refund(_message.Message):
         restored_coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
         expired_coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
         balances: Global___MemberBalances | None = ...,
+        amount_minor: _builtins.int = ...,
+        coupons_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        lines: _abc.Iterable[Global___RefundedLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "refunded_at", b"refunded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "expired_coupon_ids", b"expired_coupon_ids", "money_minor", b"money_minor", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "restored_coupon_ids", b"restored_coupon_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "coupons_minor", b"coupons_minor", "debt_recorded", b"debt_recorded", "expired_coupon_ids", b"expired_coupon_ids", "left_minor", b"left_minor", "lines", b"lines", "money_minor", b"money_minor", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "restored_coupon_ids", b"restored_coupon_ids", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Refund: _TypeAlias = Refund  # noqa: Y015
+
+@_typing.final
+class RefundedLine(_message.Message):
+    """RefundedLine is what one refund took back of one line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    GROSS_MINOR_FIELD_NUMBER: _builtins.int
+    NET_MINOR_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    """Line id, or its number from 1."""
+    gross_minor: _builtins.int
+    """Of what the line cost before coupons, minor units."""
+    net_minor: _builtins.int
+    """Of that, what was left after coupons and is refunded, minor units."""
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        gross_minor: _builtins.int = ...,
+        net_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gross_minor", b"gross_minor", "line_id", b"line_id", "net_minor", b"net_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundedLine: _TypeAlias = RefundedLine  # noqa: Y015

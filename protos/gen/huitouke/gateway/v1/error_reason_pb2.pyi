@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is not one of this service, or belongs to another query."""
     ERROR_REASON_CODE_TAKEN: _ErrorReason.ValueType  # 42
     """The code (merchant, outlet) is taken."""
+    ERROR_REASON_REFUND_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 43
+    """The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
+    ERROR_REASON_REFUND_EXCEEDS_LINE: _ErrorReason.ValueType  # 44
+    """The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
     ERROR_REASON_INSUFFICIENT_POINTS: _ErrorReason.ValueType  # 50
     """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
     ERROR_REASON_INSUFFICIENT_STORED_VALUE: _ErrorReason.ValueType  # 51
@@ -108,6 +112,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From the ledger: `occurred_at` is in the future or too far back."""
     ERROR_REASON_PROGRAMME_NOT_FOUND: _ErrorReason.ValueType  # 58
     """From the ledger: no programme is valid at that time."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 59
+    """From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
     ERROR_REASON_CAMPAIGN_NOT_FOUND: _ErrorReason.ValueType  # 70
     """From coupons: no such campaign."""
     ERROR_REASON_CAMPAIGN_NOT_VALID: _ErrorReason.ValueType  # 71
@@ -136,6 +142,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From coupons: they may not be used together."""
     ERROR_REASON_AMOUNT_CHANGED: _ErrorReason.ValueType  # 83
     """From coupons: the amount changed meanwhile; quote again."""
+    ERROR_REASON_TRANSFER_TO_SELF: _ErrorReason.ValueType  # 100
+    """From the ledger: giver and receiver are one member."""
+    ERROR_REASON_NOT_IN_ONE_GROUP: _ErrorReason.ValueType  # 101
+    """From the ledger: the two members are not in one family group."""
+    ERROR_REASON_TRANSFER_LIMIT: _ErrorReason.ValueType  # 102
+    """From the ledger: over a limit of transfers; metadata `period`, `limit_points`, `left_points`."""
+    ERROR_REASON_INSUFFICIENT_CASH: _ErrorReason.ValueType  # 103
+    """From the ledger: less principal is available than is to be withdrawn; metadata `available_minor`."""
+    ERROR_REASON_NOTHING_TO_PAY_OUT: _ErrorReason.ValueType  # 104
+    """From the ledger: gift that was spent takes up all of the principal; metadata `gift_deducted_minor`."""
+    ERROR_REASON_TOP_UP_NOT_FOUND: _ErrorReason.ValueType  # 105
+    """From the ledger: no such top-up of this member, sold by this merchant."""
+    ERROR_REASON_TOP_UP_SPENT: _ErrorReason.ValueType  # 106
+    """From the ledger: something of the top-up was spent, withdrawn or is held."""
+    ERROR_REASON_TOP_UP_TOO_OLD: _ErrorReason.ValueType  # 107
+    """From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
+    ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 108
+    """From the ledger: the top-up was refunded already."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -210,6 +234,10 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 41
 """The page token is not one of this service, or belongs to another query."""
 ERROR_REASON_CODE_TAKEN: ErrorReason.ValueType  # 42
 """The code (merchant, outlet) is taken."""
+ERROR_REASON_REFUND_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 43
+"""The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
+ERROR_REASON_REFUND_EXCEEDS_LINE: ErrorReason.ValueType  # 44
+"""The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
 ERROR_REASON_INSUFFICIENT_POINTS: ErrorReason.ValueType  # 50
 """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
 ERROR_REASON_INSUFFICIENT_STORED_VALUE: ErrorReason.ValueType  # 51
@@ -228,6 +256,8 @@ ERROR_REASON_OCCURRED_AT_OUT_OF_RANGE: ErrorReason.ValueType  # 57
 """From the ledger: `occurred_at` is in the future or too far back."""
 ERROR_REASON_PROGRAMME_NOT_FOUND: ErrorReason.ValueType  # 58
 """From the ledger: no programme is valid at that time."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 59
+"""From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
 ERROR_REASON_CAMPAIGN_NOT_FOUND: ErrorReason.ValueType  # 70
 """From coupons: no such campaign."""
 ERROR_REASON_CAMPAIGN_NOT_VALID: ErrorReason.ValueType  # 71
@@ -256,4 +286,22 @@ ERROR_REASON_NOT_STACKABLE: ErrorReason.ValueType  # 82
 """From coupons: they may not be used together."""
 ERROR_REASON_AMOUNT_CHANGED: ErrorReason.ValueType  # 83
 """From coupons: the amount changed meanwhile; quote again."""
+ERROR_REASON_TRANSFER_TO_SELF: ErrorReason.ValueType  # 100
+"""From the ledger: giver and receiver are one member."""
+ERROR_REASON_NOT_IN_ONE_GROUP: ErrorReason.ValueType  # 101
+"""From the ledger: the two members are not in one family group."""
+ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 102
+"""From the ledger: over a limit of transfers; metadata `period`, `limit_points`, `left_points`."""
+ERROR_REASON_INSUFFICIENT_CASH: ErrorReason.ValueType  # 103
+"""From the ledger: less principal is available than is to be withdrawn; metadata `available_minor`."""
+ERROR_REASON_NOTHING_TO_PAY_OUT: ErrorReason.ValueType  # 104
+"""From the ledger: gift that was spent takes up all of the principal; metadata `gift_deducted_minor`."""
+ERROR_REASON_TOP_UP_NOT_FOUND: ErrorReason.ValueType  # 105
+"""From the ledger: no such top-up of this member, sold by this merchant."""
+ERROR_REASON_TOP_UP_SPENT: ErrorReason.ValueType  # 106
+"""From the ledger: something of the top-up was spent, withdrawn or is held."""
+ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 107
+"""From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
+ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 108
+"""From the ledger: the top-up was refunded already."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

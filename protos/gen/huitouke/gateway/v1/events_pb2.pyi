@@ -114,7 +114,7 @@ Global___CheckoutCancelled: _TypeAlias = CheckoutCancelled  # noqa: Y015
 
 @_typing.final
 class CheckoutRefunded(_message.Message):
-    """CheckoutRefunded: a purchase was undone."""
+    """CheckoutRefunded: a purchase was undone, by whole or by part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -41,6 +41,10 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Top up stored value."""
     SCOPE_COUPON_CLAIM: _Scope.ValueType  # 6
     """Claim coupons for members."""
+    SCOPE_PAY_OUT: _Scope.ValueType  # 7
+    """Pay stored value out: withdrawals, and refunds of top-ups."""
+    SCOPE_TRANSFER: _Scope.ValueType  # 8
+    """Pass points on inside a family group."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """Scope is one thing a key may do. Nothing is allowed that no scope names."""
@@ -59,6 +63,10 @@ SCOPE_TOP_UP: Scope.ValueType  # 5
 """Top up stored value."""
 SCOPE_COUPON_CLAIM: Scope.ValueType  # 6
 """Claim coupons for members."""
+SCOPE_PAY_OUT: Scope.ValueType  # 7
+"""Pay stored value out: withdrawals, and refunds of top-ups."""
+SCOPE_TRANSFER: Scope.ValueType  # 8
+"""Pass points on inside a family group."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final

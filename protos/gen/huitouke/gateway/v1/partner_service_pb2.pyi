@@ -64,6 +64,16 @@ class _ActivityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activity
     """Value expired."""
     ACTIVITY_KIND_COUPON_ISSUED: _ActivityKind.ValueType  # 5
     """A coupon was issued."""
+    ACTIVITY_KIND_MATURING: _ActivityKind.ValueType  # 6
+    """Points that were pending can be spent."""
+    ACTIVITY_KIND_TRANSFER: _ActivityKind.ValueType  # 7
+    """Points were passed on inside a family group: out where `points` is negative."""
+    ACTIVITY_KIND_ADJUSTMENT: _ActivityKind.ValueType  # 8
+    """The hotel corrected a balance."""
+    ACTIVITY_KIND_WITHDRAWAL: _ActivityKind.ValueType  # 9
+    """Stored value was paid out."""
+    ACTIVITY_KIND_TOP_UP_REFUND: _ActivityKind.ValueType  # 10
+    """A top-up was undone."""
 
 class ActivityKind(_ActivityKind, metaclass=_ActivityKindEnumTypeWrapper):
     """ActivityKind of an entry."""
@@ -80,6 +90,16 @@ ACTIVITY_KIND_EXPIRY: ActivityKind.ValueType  # 4
 """Value expired."""
 ACTIVITY_KIND_COUPON_ISSUED: ActivityKind.ValueType  # 5
 """A coupon was issued."""
+ACTIVITY_KIND_MATURING: ActivityKind.ValueType  # 6
+"""Points that were pending can be spent."""
+ACTIVITY_KIND_TRANSFER: ActivityKind.ValueType  # 7
+"""Points were passed on inside a family group: out where `points` is negative."""
+ACTIVITY_KIND_ADJUSTMENT: ActivityKind.ValueType  # 8
+"""The hotel corrected a balance."""
+ACTIVITY_KIND_WITHDRAWAL: ActivityKind.ValueType  # 9
+"""Stored value was paid out."""
+ACTIVITY_KIND_TOP_UP_REFUND: ActivityKind.ValueType  # 10
+"""A top-up was undone."""
 Global___ActivityKind: _TypeAlias = ActivityKind  # noqa: Y015
 
 @_typing.final
@@ -414,7 +434,7 @@ class Activity(_message.Message):
     merchant_name: _builtins.str
     """Merchant's name; empty where there is none."""
     reference_id: _builtins.str
-    """Checkout, refund, top-up or coupon id; empty for expiry."""
+    """Checkout, refund, top-up, transfer, adjustment, withdrawal or coupon id; empty for expiry."""
     campaign_code: _builtins.str
     """Coupon's campaign code; empty otherwise."""
     gross_minor: _builtins.int
@@ -878,23 +898,63 @@ class RefundCheckoutRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     checkout_id: _builtins.str
     """Checkout id (UUID)."""
+    amount_minor: _builtins.int
+    """How much of the bill after coupons to refund, minor units. With neither this nor `lines`: all that is left."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefundLine]:
+        """Lines to refund instead of an amount, each named once."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         checkout_id: _builtins.str = ...,
+        amount_minor: _builtins.int | None = ...,
+        lines: _abc.Iterable[Global___RefundLine] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "checkout_id", b"checkout_id", "lines", b"lines", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
 
 Global___RefundCheckoutRequest: _TypeAlias = RefundCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class RefundLine(_message.Message):
+    """RefundLine is a line of the bill that is taken back, wholly or in part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    """Line id as the checkout named it; of a line it did not name: its number from 1."""
+    amount_minor: _builtins.int
+    """How much of what the line cost before coupons, minor units; absent for all that is left of the line."""
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        amount_minor: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "line_id", b"line_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
+
+Global___RefundLine: _TypeAlias = RefundLine  # noqa: Y015
 
 @_typing.final
 class RefundCheckoutResponse(_message.Message):
@@ -919,3 +979,305 @@ class RefundCheckoutResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefundCheckoutResponse: _TypeAlias = RefundCheckoutResponse  # noqa: Y015
+
+@_typing.final
+class TransferPointsRequest(_message.Message):
+    """TransferPointsRequest passes points on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_MEMBER_FIELD_NUMBER: _builtins.int
+    TO_MEMBER_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    points: _builtins.int
+    """Points."""
+    note: _builtins.str
+    """Words of the giver; may be empty."""
+    @_builtins.property
+    def from_member(self) -> _checkout_pb2.MemberIdentifier:
+        """Who gives."""
+
+    @_builtins.property
+    def to_member(self) -> _checkout_pb2.MemberIdentifier:
+        """Who gets."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        from_member: _checkout_pb2.MemberIdentifier | None = ...,
+        to_member: _checkout_pb2.MemberIdentifier | None = ...,
+        points: _builtins.int = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_member", b"from_member", "to_member", b"to_member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_member", b"from_member", "note", b"note", "points", b"points", "request_id", b"request_id", "to_member", b"to_member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferPointsRequest: _TypeAlias = TransferPointsRequest  # noqa: Y015
+
+@_typing.final
+class TransferPointsResponse(_message.Message):
+    """TransferPointsResponse answers TransferPoints."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """Transfer id."""
+    points: _builtins.int
+    """Points passed on."""
+    @_builtins.property
+    def balances(self) -> _checkout_pb2.MemberBalances:
+        """The giver's balances after."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        balances: _checkout_pb2.MemberBalances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "points", b"points", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferPointsResponse: _TypeAlias = TransferPointsResponse  # noqa: Y015
+
+@_typing.final
+class QuoteWithdrawalRequest(_message.Message):
+    """QuoteWithdrawalRequest asks what a withdrawal would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    amount_minor: _builtins.int
+    """Principal to take out, minor units; 0 for all that is available."""
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Whose."""
+
+    def __init__(
+        self,
+        *,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        amount_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteWithdrawalRequest: _TypeAlias = QuoteWithdrawalRequest  # noqa: Y015
+
+@_typing.final
+class QuoteWithdrawalResponse(_message.Message):
+    """QuoteWithdrawalResponse answers QuoteWithdrawal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payout(self) -> Global___Payout:
+        """What WithdrawStoredValue would answer now."""
+
+    def __init__(
+        self,
+        *,
+        payout: Global___Payout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteWithdrawalResponse: _TypeAlias = QuoteWithdrawalResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawStoredValueRequest(_message.Message):
+    """WithdrawStoredValueRequest pays stored value out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    amount_minor: _builtins.int
+    """Principal to take out of the account, minor units."""
+    tender: _checkout_pb2.TenderKind.ValueType
+    """How the till pays out."""
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Whose."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        amount_minor: _builtins.int = ...,
+        tender: _checkout_pb2.TenderKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "member", b"member", "request_id", b"request_id", "tender", b"tender"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawStoredValueRequest: _TypeAlias = WithdrawStoredValueRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawStoredValueResponse(_message.Message):
+    """WithdrawStoredValueResponse answers WithdrawStoredValue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHDRAWAL_ID_FIELD_NUMBER: _builtins.int
+    PAYOUT_FIELD_NUMBER: _builtins.int
+    withdrawal_id: _builtins.str
+    """Withdrawal id."""
+    @_builtins.property
+    def payout(self) -> Global___Payout:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        withdrawal_id: _builtins.str = ...,
+        payout: Global___Payout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout", "withdrawal_id", b"withdrawal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawStoredValueResponse: _TypeAlias = WithdrawStoredValueResponse  # noqa: Y015
+
+@_typing.final
+class Payout(_message.Message):
+    """Payout is what a withdrawal does, minor units: `cash_minor` = `paid_out_minor` + `gift_deducted_minor`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    PAID_OUT_MINOR_FIELD_NUMBER: _builtins.int
+    GIFT_DEDUCTED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_TAKEN_BACK_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    cash_minor: _builtins.int
+    """Principal taken out of the account."""
+    paid_out_minor: _builtins.int
+    """Money for the guest."""
+    gift_deducted_minor: _builtins.int
+    """Principal kept for gift that was spent before its principal."""
+    bonus_taken_back_minor: _builtins.int
+    """Gift taken out of the account."""
+    @_builtins.property
+    def balances(self) -> _checkout_pb2.MemberBalances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        cash_minor: _builtins.int = ...,
+        paid_out_minor: _builtins.int = ...,
+        gift_deducted_minor: _builtins.int = ...,
+        bonus_taken_back_minor: _builtins.int = ...,
+        balances: _checkout_pb2.MemberBalances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_taken_back_minor", b"bonus_taken_back_minor", "cash_minor", b"cash_minor", "gift_deducted_minor", b"gift_deducted_minor", "paid_out_minor", b"paid_out_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Payout: _TypeAlias = Payout  # noqa: Y015
+
+@_typing.final
+class RefundTopUpRequest(_message.Message):
+    """RefundTopUpRequest undoes a top-up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    TOP_UP_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    top_up_id: _builtins.str
+    """Top-up id (UUID), as TopUp answered."""
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Whose."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        top_up_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "request_id", b"request_id", "top_up_id", b"top_up_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundTopUpRequest: _TypeAlias = RefundTopUpRequest  # noqa: Y015
+
+@_typing.final
+class RefundTopUpResponse(_message.Message):
+    """RefundTopUpResponse answers RefundTopUp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    CASH_REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_TAKEN_BACK_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """Refund id."""
+    tender: _checkout_pb2.TenderKind.ValueType
+    """The tender it was paid with, by which the money goes back; UNSPECIFIED for a top-up from before tenders were kept."""
+    cash_refunded_minor: _builtins.int
+    """Money for the guest, minor units."""
+    bonus_taken_back_minor: _builtins.int
+    """Gift taken out of the account, minor units."""
+    @_builtins.property
+    def balances(self) -> _checkout_pb2.MemberBalances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        tender: _checkout_pb2.TenderKind.ValueType = ...,
+        cash_refunded_minor: _builtins.int = ...,
+        bonus_taken_back_minor: _builtins.int = ...,
+        balances: _checkout_pb2.MemberBalances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_taken_back_minor", b"bonus_taken_back_minor", "cash_refunded_minor", b"cash_refunded_minor", "refund_id", b"refund_id", "tender", b"tender"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundTopUpResponse: _TypeAlias = RefundTopUpResponse  # noqa: Y015

@@ -100,6 +100,26 @@ class PartnerServiceStub:
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutRequest.SerializeToString,
                 response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutResponse.FromString,
                 _registered_method=True)
+        self.TransferPoints = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/TransferPoints',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsResponse.FromString,
+                _registered_method=True)
+        self.QuoteWithdrawal = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/QuoteWithdrawal',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalResponse.FromString,
+                _registered_method=True)
+        self.WithdrawStoredValue = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/WithdrawStoredValue',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueResponse.FromString,
+                _registered_method=True)
+        self.RefundTopUp = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/RefundTopUp',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpResponse.FromString,
+                _registered_method=True)
 
 
 class PartnerServiceServicer:
@@ -192,7 +212,40 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefundCheckout(self, request, context):
-        """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND.
+        """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+        value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+        amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+        refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferPoints(self, request, context):
+        """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteWithdrawal(self, request, context):
+        """QuoteWithdrawal answers what WithdrawStoredValue would pay out and take back now; nothing changes. Scope PAY_OUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawStoredValue(self, request, context):
+        """WithdrawStoredValue pays principal out and takes back the gift that goes with it: give the guest `paid_out_minor`,
+        which may be less than was asked for. Scope PAY_OUT, and the merchant must sell stored value.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefundTopUp(self, request, context):
+        """RefundTopUp undoes this merchant's top-up within seven days, while nothing of it was used: give the guest
+        `cash_refunded_minor` by `tender`, as it was paid. Scope PAY_OUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,6 +313,26 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.RefundCheckout,
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutRequest.FromString,
                     response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutResponse.SerializeToString,
+            ),
+            'TransferPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferPoints,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsResponse.SerializeToString,
+            ),
+            'QuoteWithdrawal': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteWithdrawal,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalResponse.SerializeToString,
+            ),
+            'WithdrawStoredValue': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawStoredValue,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueResponse.SerializeToString,
+            ),
+            'RefundTopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundTopUp,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -592,6 +665,114 @@ class PartnerService:
             '/huitouke.gateway.v1.PartnerService/RefundCheckout',
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutRequest.SerializeToString,
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/TransferPoints',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TransferPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteWithdrawal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/QuoteWithdrawal',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteWithdrawalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawStoredValue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/WithdrawStoredValue',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.WithdrawStoredValueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundTopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/RefundTopUp',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.RefundTopUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,7 +68,23 @@ class PartnerServiceStub:
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
+    TransferPoints: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.TransferPointsRequest, _partner_service_pb2.TransferPointsResponse]
+    """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER."""
+    QuoteWithdrawal: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteWithdrawalRequest, _partner_service_pb2.QuoteWithdrawalResponse]
+    """QuoteWithdrawal answers what WithdrawStoredValue would pay out and take back now; nothing changes. Scope PAY_OUT."""
+    WithdrawStoredValue: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.WithdrawStoredValueRequest, _partner_service_pb2.WithdrawStoredValueResponse]
+    """WithdrawStoredValue pays principal out and takes back the gift that goes with it: give the guest `paid_out_minor`,
+    which may be less than was asked for. Scope PAY_OUT, and the merchant must sell stored value.
+    """
+    RefundTopUp: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundTopUpRequest, _partner_service_pb2.RefundTopUpResponse]
+    """RefundTopUp undoes this merchant's top-up within seven days, while nothing of it was used: give the guest
+    `cash_refunded_minor` by `tender`, as it was paid. Scope PAY_OUT.
+    """
 
 @_typing.type_check_only
 class PartnerServiceAsyncStub(PartnerServiceStub):
@@ -110,7 +126,23 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
-    """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+    """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+    value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+    amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+    refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+    """
+    TransferPoints: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.TransferPointsRequest, _partner_service_pb2.TransferPointsResponse]  # type: ignore[assignment]
+    """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER."""
+    QuoteWithdrawal: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteWithdrawalRequest, _partner_service_pb2.QuoteWithdrawalResponse]  # type: ignore[assignment]
+    """QuoteWithdrawal answers what WithdrawStoredValue would pay out and take back now; nothing changes. Scope PAY_OUT."""
+    WithdrawStoredValue: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.WithdrawStoredValueRequest, _partner_service_pb2.WithdrawStoredValueResponse]  # type: ignore[assignment]
+    """WithdrawStoredValue pays principal out and takes back the gift that goes with it: give the guest `paid_out_minor`,
+    which may be less than was asked for. Scope PAY_OUT, and the merchant must sell stored value.
+    """
+    RefundTopUp: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundTopUpRequest, _partner_service_pb2.RefundTopUpResponse]  # type: ignore[assignment]
+    """RefundTopUp undoes this merchant's top-up within seven days, while nothing of it was used: give the guest
+    `cash_refunded_minor` by `tender`, as it was paid. Scope PAY_OUT.
+    """
 
 class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
     """PartnerService is what cashiers' software calls. TLS always. Each call carries two pieces of metadata:
@@ -221,6 +253,46 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.RefundCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.RefundCheckoutResponse, _abc.Awaitable[_partner_service_pb2.RefundCheckoutResponse]]:
-        """RefundCheckout refunds a committed checkout wholly: points, stored value, coupons and earned points all follow. Scope REFUND."""
+        """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
+        value, money and earned points follow in proportion, exact to the fen; a coupon is indivisible and comes back with the last
+        amount. Amounts are of the bill after coupons; a line is named by what it cost before, and refunds its share after coupons. One
+        refund at a time: another under way answers CHECKOUT_IN_PROGRESS. Scope REFUND.
+        """
+
+    @_abc_1.abstractmethod
+    def TransferPoints(
+        self,
+        request: _partner_service_pb2.TransferPointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.TransferPointsResponse, _abc.Awaitable[_partner_service_pb2.TransferPointsResponse]]:
+        """TransferPoints passes points on to another member of the giver's family group; they keep their expiry. Scope TRANSFER."""
+
+    @_abc_1.abstractmethod
+    def QuoteWithdrawal(
+        self,
+        request: _partner_service_pb2.QuoteWithdrawalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.QuoteWithdrawalResponse, _abc.Awaitable[_partner_service_pb2.QuoteWithdrawalResponse]]:
+        """QuoteWithdrawal answers what WithdrawStoredValue would pay out and take back now; nothing changes. Scope PAY_OUT."""
+
+    @_abc_1.abstractmethod
+    def WithdrawStoredValue(
+        self,
+        request: _partner_service_pb2.WithdrawStoredValueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.WithdrawStoredValueResponse, _abc.Awaitable[_partner_service_pb2.WithdrawStoredValueResponse]]:
+        """WithdrawStoredValue pays principal out and takes back the gift that goes with it: give the guest `paid_out_minor`,
+        which may be less than was asked for. Scope PAY_OUT, and the merchant must sell stored value.
+        """
+
+    @_abc_1.abstractmethod
+    def RefundTopUp(
+        self,
+        request: _partner_service_pb2.RefundTopUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.RefundTopUpResponse, _abc.Awaitable[_partner_service_pb2.RefundTopUpResponse]]:
+        """RefundTopUp undoes this merchant's top-up within seven days, while nothing of it was used: give the guest
+        `cash_refunded_minor` by `tender`, as it was paid. Scope PAY_OUT.
+        """
 
 def add_PartnerServiceServicer_to_server(servicer: PartnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehuitouke/points/v1/entry.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n\x05\x45ntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.huitouke.points.v1.EntryKind\x12-\n\tposted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x12\n\ncash_minor\x18\x05 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x06 \x01(\x03\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t\x12\x14\n\x0creference_id\x18\x08 \x01(\t\"\xda\x01\n\nAssetBooks\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x17\n\x0fmember_balances\x18\x02 \x01(\x03\x12\x11\n\topen_lots\x18\x03 \x01(\x03\x12\x17\n\x0fmember_postings\x18\x04 \x01(\x03\x12\x34\n\x0chouse_totals\x18\x05 \x03(\x0b\x32\x1e.huitouke.points.v1.HouseTotal\x12\x19\n\x11members_differing\x18\x06 \x01(\x03\x12\x0c\n\x04\x64\x65\x62t\x18\x07 \x01(\x03\".\n\nHouseTotal\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03*\x87\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_CHECKOUT\x10\x01\x12\x17\n\x13\x45NTRY_KIND_REVERSAL\x10\x02\x12\x15\n\x11\x45NTRY_KIND_TOP_UP\x10\x03\x12\x15\n\x11\x45NTRY_KIND_EXPIRY\x10\x04*Q\n\x05\x41sset\x12\x15\n\x11\x41SSET_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41SSET_POINTS\x10\x01\x12\x0e\n\nASSET_CASH\x10\x02\x12\x0f\n\x0b\x41SSET_BONUS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehuitouke/points/v1/entry.proto\x12\x12huitouke.points.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n\x05\x45ntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.huitouke.points.v1.EntryKind\x12-\n\tposted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x12\n\ncash_minor\x18\x05 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x06 \x01(\x03\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t\x12\x14\n\x0creference_id\x18\x08 \x01(\t\"\xf9\x01\n\nAssetBooks\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x17\n\x0fmember_balances\x18\x02 \x01(\x03\x12\x11\n\topen_lots\x18\x03 \x01(\x03\x12\x17\n\x0fmember_postings\x18\x04 \x01(\x03\x12\x34\n\x0chouse_totals\x18\x05 \x03(\x0b\x32\x1e.huitouke.points.v1.HouseTotal\x12\x19\n\x11members_differing\x18\x06 \x01(\x03\x12\x0c\n\x04\x64\x65\x62t\x18\x07 \x01(\x03\x12\x0c\n\x04held\x18\x08 \x01(\x03\x12\x0f\n\x07pending\x18\n \x01(\x03\".\n\nHouseTotal\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03*\xbc\x02\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_CHECKOUT\x10\x01\x12\x17\n\x13\x45NTRY_KIND_REVERSAL\x10\x02\x12\x15\n\x11\x45NTRY_KIND_TOP_UP\x10\x03\x12\x15\n\x11\x45NTRY_KIND_EXPIRY\x10\x04\x12\x16\n\x12\x45NTRY_KIND_CAPTURE\x10\x05\x12\x17\n\x13\x45NTRY_KIND_MATURING\x10\x06\x12\x17\n\x13\x45NTRY_KIND_TRANSFER\x10\x07\x12\x19\n\x15\x45NTRY_KIND_ADJUSTMENT\x10\x08\x12\x19\n\x15\x45NTRY_KIND_WITHDRAWAL\x10\t\x12\x1c\n\x18\x45NTRY_KIND_TOP_UP_REFUND\x10\n\x12\x15\n\x11\x45NTRY_KIND_IMPORT\x10\x0b*Q\n\x05\x41sset\x12\x15\n\x11\x41SSET_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41SSET_POINTS\x10\x01\x12\x0e\n\nASSET_CASH\x10\x02\x12\x0f\n\x0b\x41SSET_BONUS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'huitouke.points.v1.entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=577
-  _globals['_ENTRYKIND']._serialized_end=712
-  _globals['_ASSET']._serialized_start=714
-  _globals['_ASSET']._serialized_end=795
+  _globals['_ENTRYKIND']._serialized_start=608
+  _globals['_ENTRYKIND']._serialized_end=924
+  _globals['_ASSET']._serialized_start=926
+  _globals['_ASSET']._serialized_end=1007
   _globals['_ENTRY']._serialized_start=88
   _globals['_ENTRY']._serialized_end=305
   _globals['_ASSETBOOKS']._serialized_start=308
-  _globals['_ASSETBOOKS']._serialized_end=526
-  _globals['_HOUSETOTAL']._serialized_start=528
-  _globals['_HOUSETOTAL']._serialized_end=574
+  _globals['_ASSETBOOKS']._serialized_end=557
+  _globals['_HOUSETOTAL']._serialized_start=559
+  _globals['_HOUSETOTAL']._serialized_end=605
 # @@protoc_insertion_point(module_scope)

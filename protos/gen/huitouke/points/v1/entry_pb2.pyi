@@ -36,6 +36,20 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Stored value was topped up."""
     ENTRY_KIND_EXPIRY: _EntryKind.ValueType  # 4
     """Value expired."""
+    ENTRY_KIND_CAPTURE: _EntryKind.ValueType  # 5
+    """A direct hold was captured."""
+    ENTRY_KIND_MATURING: _EntryKind.ValueType  # 6
+    """Pending points matured."""
+    ENTRY_KIND_TRANSFER: _EntryKind.ValueType  # 7
+    """Points were passed on inside a family group."""
+    ENTRY_KIND_ADJUSTMENT: _EntryKind.ValueType  # 8
+    """Staff corrected a balance."""
+    ENTRY_KIND_WITHDRAWAL: _EntryKind.ValueType  # 9
+    """Stored value was paid out."""
+    ENTRY_KIND_TOP_UP_REFUND: _EntryKind.ValueType  # 10
+    """A top-up was undone."""
+    ENTRY_KIND_IMPORT: _EntryKind.ValueType  # 11
+    """An opening balance was brought in from another system; the reference is the import."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """EntryKind of an entry."""
@@ -50,6 +64,20 @@ ENTRY_KIND_TOP_UP: EntryKind.ValueType  # 3
 """Stored value was topped up."""
 ENTRY_KIND_EXPIRY: EntryKind.ValueType  # 4
 """Value expired."""
+ENTRY_KIND_CAPTURE: EntryKind.ValueType  # 5
+"""A direct hold was captured."""
+ENTRY_KIND_MATURING: EntryKind.ValueType  # 6
+"""Pending points matured."""
+ENTRY_KIND_TRANSFER: EntryKind.ValueType  # 7
+"""Points were passed on inside a family group."""
+ENTRY_KIND_ADJUSTMENT: EntryKind.ValueType  # 8
+"""Staff corrected a balance."""
+ENTRY_KIND_WITHDRAWAL: EntryKind.ValueType  # 9
+"""Stored value was paid out."""
+ENTRY_KIND_TOP_UP_REFUND: EntryKind.ValueType  # 10
+"""A top-up was undone."""
+ENTRY_KIND_IMPORT: EntryKind.ValueType  # 11
+"""An opening balance was brought in from another system; the reference is the import."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _Asset:
@@ -107,9 +135,9 @@ class Entry(_message.Message):
     bonus_minor: _builtins.int
     """Change of stored-value gift, minor units."""
     merchant_id: _builtins.str
-    """Merchant it happened at; empty for expiry."""
+    """Merchant it happened at; empty for expiry, transfers and adjustments."""
     reference_id: _builtins.str
-    """Checkout, top-up or refund it belongs to; empty for expiry."""
+    """Checkout, top-up, refund, hold, transfer, adjustment or withdrawal it belongs to; empty for expiry."""
     @_builtins.property
     def posted_at(self) -> _timestamp_pb2.Timestamp:
         """When it was posted."""
@@ -147,6 +175,8 @@ class AssetBooks(_message.Message):
     HOUSE_TOTALS_FIELD_NUMBER: _builtins.int
     MEMBERS_DIFFERING_FIELD_NUMBER: _builtins.int
     DEBT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
     asset: Global___Asset.ValueType
     """The asset: POINTS, CASH or BONUS."""
     member_balances: _builtins.int
@@ -159,6 +189,10 @@ class AssetBooks(_message.Message):
     """Members whose stored balance differs from their postings or their lots. Must be 0."""
     debt: _builtins.int
     """Points owed by members (POINTS only)."""
+    held: _builtins.int
+    """Sum of what open holds have set aside; equal to what lots and members say is held, or members differ."""
+    pending: _builtins.int
+    """Points that are pending, no part of the balances (POINTS only)."""
     @_builtins.property
     def house_totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___HouseTotal]:
         """House accounts, each the negated sum of the postings against it; with member_balances they add up to 0."""
@@ -173,10 +207,12 @@ class AssetBooks(_message.Message):
         house_totals: _abc.Iterable[Global___HouseTotal] | None = ...,
         members_differing: _builtins.int = ...,
         debt: _builtins.int = ...,
+        held: _builtins.int = ...,
+        pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "debt", b"debt", "held", b"held", "house_totals", b"house_totals", "member_balances", b"member_balances", "member_postings", b"member_postings", "members_differing", b"members_differing", "open_lots", b"open_lots", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,6 +78,100 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 30
+    """The member has no hold of this id."""
+    ERROR_REASON_HOLD_EXISTS: _ErrorReason.ValueType  # 31
+    """The hold id was used before under another request_id."""
+    ERROR_REASON_HOLD_CAPTURED: _ErrorReason.ValueType  # 32
+    """The hold was captured; that is final. Metadata `state`."""
+    ERROR_REASON_HOLD_RELEASED: _ErrorReason.ValueType  # 33
+    """The hold was released, perhaps before it was authorised; that is final. Metadata `state`. Authorise another."""
+    ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 34
+    """The hold timed out; that is final. Metadata `state`, `timeout_at`. Authorise another."""
+    ERROR_REASON_CAPTURE_EXCEEDS_HOLD: _ErrorReason.ValueType  # 35
+    """More is spent than the hold has; metadata `points` and `stored_value_minor` say what it holds."""
+    ERROR_REASON_HOLD_OF_CHECKOUT: _ErrorReason.ValueType  # 36
+    """The hold belongs to a checkout (metadata `checkout_id`): only Post of that checkout captures it."""
+    ERROR_REASON_TOO_MANY_HOLDS: _ErrorReason.ValueType  # 37
+    """The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
+    ERROR_REASON_CHECKOUT_HAS_HOLD: _ErrorReason.ValueType  # 38
+    """The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+    ERROR_REASON_CONDITION_INVALID: _ErrorReason.ValueType  # 40
+    """A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+    rule's field, metadata `line` and `column` the place.
+    """
+    ERROR_REASON_DRAFT_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """No programme draft has this id."""
+    ERROR_REASON_DRAFT_CONFLICT: _ErrorReason.ValueType  # 42
+    """The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+    ERROR_REASON_DRAFT_CLOSED: _ErrorReason.ValueType  # 43
+    """The draft was activated or discarded; it can't be changed any more. Make a new one."""
+    ERROR_REASON_PROGRAMME_RETIRED: _ErrorReason.ValueType  # 44
+    """The programme version has ended already."""
+    ERROR_REASON_PROGRAMME_NEEDED: _ErrorReason.ValueType  # 45
+    """Without this version no programme would be valid; activate another one first."""
+    ERROR_REASON_TOO_MANY_DRAFTS: _ErrorReason.ValueType  # 46
+    """There are as many open drafts as may be; activate or discard one."""
+    ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: _ErrorReason.ValueType  # 50
+    """The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+    ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 51
+    """Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+    ERROR_REASON_PERIOD_INVALID: _ErrorReason.ValueType  # 80
+    """A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
+    ERROR_REASON_TRANSFER_EXISTS: _ErrorReason.ValueType  # 60
+    """The transfer id was used before under another request_id."""
+    ERROR_REASON_TRANSFER_TO_SELF: _ErrorReason.ValueType  # 61
+    """Giver and receiver are one member."""
+    ERROR_REASON_NOT_IN_ONE_GROUP: _ErrorReason.ValueType  # 62
+    """The two members are not in one family group."""
+    ERROR_REASON_TRANSFER_LIMIT: _ErrorReason.ValueType  # 63
+    """Over a limit of transfers; metadata `period` (TRANSFER, DAY or MONTH), `limit_points`, `left_points`."""
+    ERROR_REASON_TRANSFER_GROUP_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """No such family group."""
+    ERROR_REASON_TRANSFER_GROUP_CHANGED: _ErrorReason.ValueType  # 65
+    """The group is not at `expected_revision`: it was changed meanwhile, or exists already; metadata `revision`."""
+    ERROR_REASON_MEMBER_IN_ANOTHER_GROUP: _ErrorReason.ValueType  # 66
+    """A member is in another family group already; metadata `member_id`."""
+    ERROR_REASON_TRANSFER_GROUP_SIZE: _ErrorReason.ValueType  # 67
+    """More members than a family group may have; metadata `limit_members`."""
+    ERROR_REASON_ADJUSTMENT_EXISTS: _ErrorReason.ValueType  # 68
+    """The adjustment id was used before under another request_id."""
+    ERROR_REASON_ADJUSTMENT_NOT_FOUND: _ErrorReason.ValueType  # 69
+    """No such adjustment of this member."""
+    ERROR_REASON_ADJUSTMENT_DECIDED: _ErrorReason.ValueType  # 70
+    """The adjustment is booked or rejected already; metadata `state`."""
+    ERROR_REASON_SECOND_PERSON_REQUIRED: _ErrorReason.ValueType  # 71
+    """Who asked for an adjustment can't approve it."""
+    ERROR_REASON_WITHDRAWAL_EXISTS: _ErrorReason.ValueType  # 72
+    """The withdrawal id was used before under another request_id."""
+    ERROR_REASON_INSUFFICIENT_CASH: _ErrorReason.ValueType  # 73
+    """Less principal is available than is to be withdrawn; metadata `available_minor`."""
+    ERROR_REASON_NOTHING_TO_PAY_OUT: _ErrorReason.ValueType  # 74
+    """Gift spent without having been earned is worth as much as the principal: the guest would get nothing; metadata
+    `gift_deducted_minor`.
+    """
+    ERROR_REASON_TOP_UP_REFUND_EXISTS: _ErrorReason.ValueType  # 75
+    """The refund id was used before under another request_id."""
+    ERROR_REASON_TOP_UP_NOT_FOUND: _ErrorReason.ValueType  # 76
+    """No such top-up of this member, sold by this merchant."""
+    ERROR_REASON_TOP_UP_SPENT: _ErrorReason.ValueType  # 77
+    """Something of the top-up was spent, withdrawn or is held; the rest can be withdrawn."""
+    ERROR_REASON_TOP_UP_TOO_OLD: _ErrorReason.ValueType  # 78
+    """The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
+    ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 79
+    """The top-up was refunded already."""
+    ERROR_REASON_IMPORT_REFERENCE_TAKEN: _ErrorReason.ValueType  # 85
+    """A row's reference was brought in by another line of the same import; metadata `line`. Give each lot a reference of its own."""
+    ERROR_REASON_IMPORT_ROW_DIFFERS: _ErrorReason.ValueType  # 86
+    """The row was brought in before with other content; metadata `field` names the first that differs. Correct the member by an adjustment."""
+    ERROR_REASON_IMPORT_ROW_EXPIRED: _ErrorReason.ValueType  # 87
+    """The row's lot has expired already; leave it out."""
+    ERROR_REASON_CASH_NEVER_EXPIRES: _ErrorReason.ValueType  # 88
+    """The row gives CASH an expiry; principal never expires."""
+    ERROR_REASON_EARNED_IN_FUTURE: _ErrorReason.ValueType  # 89
+    """The row was earned in the future."""
+    ERROR_REASON_IMPORT_NOT_FOUND: _ErrorReason.ValueType  # 90
+    """No rows of this import ever came."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -140,4 +234,98 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 30
+"""The member has no hold of this id."""
+ERROR_REASON_HOLD_EXISTS: ErrorReason.ValueType  # 31
+"""The hold id was used before under another request_id."""
+ERROR_REASON_HOLD_CAPTURED: ErrorReason.ValueType  # 32
+"""The hold was captured; that is final. Metadata `state`."""
+ERROR_REASON_HOLD_RELEASED: ErrorReason.ValueType  # 33
+"""The hold was released, perhaps before it was authorised; that is final. Metadata `state`. Authorise another."""
+ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 34
+"""The hold timed out; that is final. Metadata `state`, `timeout_at`. Authorise another."""
+ERROR_REASON_CAPTURE_EXCEEDS_HOLD: ErrorReason.ValueType  # 35
+"""More is spent than the hold has; metadata `points` and `stored_value_minor` say what it holds."""
+ERROR_REASON_HOLD_OF_CHECKOUT: ErrorReason.ValueType  # 36
+"""The hold belongs to a checkout (metadata `checkout_id`): only Post of that checkout captures it."""
+ERROR_REASON_TOO_MANY_HOLDS: ErrorReason.ValueType  # 37
+"""The member has as many open holds as allowed; metadata `limit`. Capture or release one first."""
+ERROR_REASON_CHECKOUT_HAS_HOLD: ErrorReason.ValueType  # 38
+"""The checkout has an open hold (metadata `hold_id`). Name it in `hold_id`, or release it first."""
+ERROR_REASON_CONDITION_INVALID: ErrorReason.ValueType  # 40
+"""A rule's condition is none: it doesn't parse, isn't of type bool, or is too long; google.rpc.BadRequest names the
+rule's field, metadata `line` and `column` the place.
+"""
+ERROR_REASON_DRAFT_NOT_FOUND: ErrorReason.ValueType  # 41
+"""No programme draft has this id."""
+ERROR_REASON_DRAFT_CONFLICT: ErrorReason.ValueType  # 42
+"""The draft was changed meanwhile; metadata `revision` says to what. Look at it again."""
+ERROR_REASON_DRAFT_CLOSED: ErrorReason.ValueType  # 43
+"""The draft was activated or discarded; it can't be changed any more. Make a new one."""
+ERROR_REASON_PROGRAMME_RETIRED: ErrorReason.ValueType  # 44
+"""The programme version has ended already."""
+ERROR_REASON_PROGRAMME_NEEDED: ErrorReason.ValueType  # 45
+"""Without this version no programme would be valid; activate another one first."""
+ERROR_REASON_TOO_MANY_DRAFTS: ErrorReason.ValueType  # 46
+"""There are as many open drafts as may be; activate or discard one."""
+ERROR_REASON_REVERSAL_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 50
+"""The reversal is of more than is left of the bill; metadata `left_minor` says how much is. Nothing was reversed."""
+ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 51
+"""Points earned by the checkout are spent, and its programme version lets nobody owe points; metadata `missing_points`."""
+ERROR_REASON_PERIOD_INVALID: ErrorReason.ValueType  # 80
+"""A report's period ends before it begins, or its end lies in the future. Ask for one that is over."""
+ERROR_REASON_TRANSFER_EXISTS: ErrorReason.ValueType  # 60
+"""The transfer id was used before under another request_id."""
+ERROR_REASON_TRANSFER_TO_SELF: ErrorReason.ValueType  # 61
+"""Giver and receiver are one member."""
+ERROR_REASON_NOT_IN_ONE_GROUP: ErrorReason.ValueType  # 62
+"""The two members are not in one family group."""
+ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 63
+"""Over a limit of transfers; metadata `period` (TRANSFER, DAY or MONTH), `limit_points`, `left_points`."""
+ERROR_REASON_TRANSFER_GROUP_NOT_FOUND: ErrorReason.ValueType  # 64
+"""No such family group."""
+ERROR_REASON_TRANSFER_GROUP_CHANGED: ErrorReason.ValueType  # 65
+"""The group is not at `expected_revision`: it was changed meanwhile, or exists already; metadata `revision`."""
+ERROR_REASON_MEMBER_IN_ANOTHER_GROUP: ErrorReason.ValueType  # 66
+"""A member is in another family group already; metadata `member_id`."""
+ERROR_REASON_TRANSFER_GROUP_SIZE: ErrorReason.ValueType  # 67
+"""More members than a family group may have; metadata `limit_members`."""
+ERROR_REASON_ADJUSTMENT_EXISTS: ErrorReason.ValueType  # 68
+"""The adjustment id was used before under another request_id."""
+ERROR_REASON_ADJUSTMENT_NOT_FOUND: ErrorReason.ValueType  # 69
+"""No such adjustment of this member."""
+ERROR_REASON_ADJUSTMENT_DECIDED: ErrorReason.ValueType  # 70
+"""The adjustment is booked or rejected already; metadata `state`."""
+ERROR_REASON_SECOND_PERSON_REQUIRED: ErrorReason.ValueType  # 71
+"""Who asked for an adjustment can't approve it."""
+ERROR_REASON_WITHDRAWAL_EXISTS: ErrorReason.ValueType  # 72
+"""The withdrawal id was used before under another request_id."""
+ERROR_REASON_INSUFFICIENT_CASH: ErrorReason.ValueType  # 73
+"""Less principal is available than is to be withdrawn; metadata `available_minor`."""
+ERROR_REASON_NOTHING_TO_PAY_OUT: ErrorReason.ValueType  # 74
+"""Gift spent without having been earned is worth as much as the principal: the guest would get nothing; metadata
+`gift_deducted_minor`.
+"""
+ERROR_REASON_TOP_UP_REFUND_EXISTS: ErrorReason.ValueType  # 75
+"""The refund id was used before under another request_id."""
+ERROR_REASON_TOP_UP_NOT_FOUND: ErrorReason.ValueType  # 76
+"""No such top-up of this member, sold by this merchant."""
+ERROR_REASON_TOP_UP_SPENT: ErrorReason.ValueType  # 77
+"""Something of the top-up was spent, withdrawn or is held; the rest can be withdrawn."""
+ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 78
+"""The top-up is older than it may be refunded; metadata `refundable_until`. It can be withdrawn."""
+ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 79
+"""The top-up was refunded already."""
+ERROR_REASON_IMPORT_REFERENCE_TAKEN: ErrorReason.ValueType  # 85
+"""A row's reference was brought in by another line of the same import; metadata `line`. Give each lot a reference of its own."""
+ERROR_REASON_IMPORT_ROW_DIFFERS: ErrorReason.ValueType  # 86
+"""The row was brought in before with other content; metadata `field` names the first that differs. Correct the member by an adjustment."""
+ERROR_REASON_IMPORT_ROW_EXPIRED: ErrorReason.ValueType  # 87
+"""The row's lot has expired already; leave it out."""
+ERROR_REASON_CASH_NEVER_EXPIRES: ErrorReason.ValueType  # 88
+"""The row gives CASH an expiry; principal never expires."""
+ERROR_REASON_EARNED_IN_FUTURE: ErrorReason.ValueType  # 89
+"""The row was earned in the future."""
+ERROR_REASON_IMPORT_NOT_FOUND: ErrorReason.ValueType  # 90
+"""No rows of this import ever came."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,11 +3,16 @@
 isort:skip_file
 What the points service tells the world: topic huitouke.points.v1, key = member id."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from huitouke.points.v1 import entry_pb2 as _entry_pb2
+from huitouke.points.v1 import movement_pb2 as _movement_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
+from huitouke.type.v1 import tender_kind_pb2 as _tender_kind_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,6 +37,7 @@ class CheckoutPosted(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     BILL_MINOR_FIELD_NUMBER: _builtins.int
     POSTED_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -40,6 +46,8 @@ class CheckoutPosted(_message.Message):
     """ISO 4217 code of all amounts."""
     bill_minor: _builtins.int
     """The bill after coupons, minor units."""
+    hold_id: _builtins.str
+    """Hold that points and stored value came out of, resolved by this; empty where there was none."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -62,10 +70,11 @@ class CheckoutPosted(_message.Message):
         currency: _builtins.str = ...,
         bill_minor: _builtins.int = ...,
         posted: _purchase_pb2.Posted | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_minor", b"bill_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "posted", b"posted", "posted_at", b"posted_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,7 +82,7 @@ Global___CheckoutPosted: _TypeAlias = CheckoutPosted  # noqa: Y015
 
 @_typing.final
 class CheckoutReversed(_message.Message):
-    """CheckoutReversed: a posted purchase was undone."""
+    """CheckoutReversed: a posted purchase was undone, by whole or by part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,6 +98,13 @@ class CheckoutReversed(_message.Message):
     DEBT_RECORDED_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    MONEY_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
+    PENDING_CANCELLED_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id."""
     checkout_id: _builtins.str
@@ -107,6 +123,18 @@ class CheckoutReversed(_message.Message):
     """Earned points now owed."""
     currency: _builtins.str
     """ISO 4217 code of all amounts."""
+    amount_minor: _builtins.int
+    """How much of the bill was refunded, minor units: worth of points, principal, gift and money together."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units."""
+    money_minor: _builtins.int
+    """Money to give back outside the suite, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill to be reversed, minor units."""
+    whole: _builtins.bool
+    """True when the checkout is reversed wholly now."""
+    pending_cancelled: _builtins.int
+    """Points that were pending and never will be spendable."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -118,6 +146,10 @@ class CheckoutReversed(_message.Message):
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """Balances after."""
+
+    @_builtins.property
+    def taken_back_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.TakenBack]:
+        """The points taken back and owed, rule by rule."""
 
     def __init__(
         self,
@@ -134,10 +166,17 @@ class CheckoutReversed(_message.Message):
         debt_recorded: _builtins.int = ...,
         balances: _purchase_pb2.Balances | None = ...,
         currency: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        money_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
+        pending_cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "member_id", b"member_id", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "checkout_id", b"checkout_id", "currency", b"currency", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "member_id", b"member_id", "money_minor", b"money_minor", "pending_cancelled", b"pending_cancelled", "place", b"place", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,6 +281,472 @@ class ValueExpired(_message.Message):
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
 
 @_typing.final
+class HoldAuthorized(_message.Message):
+    """HoldAuthorized: value was set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_AT_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belongs to; empty for a direct hold."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points: _builtins.int
+    """Points set aside."""
+    cash_minor: _builtins.int
+    """Stored-value principal set aside, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift set aside, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def authorized_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it is set aside."""
+
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """When it times out; absent for a checkout's hold."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        authorized_at: _timestamp_pb2.Timestamp | None = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "place", b"place", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorized_at", b"authorized_at", "balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldAuthorized: _TypeAlias = HoldAuthorized  # noqa: Y015
+
+@_typing.final
+class HoldCaptured(_message.Message):
+    """HoldCaptured: a direct hold was spent, wholly or in part, and the rest released. A checkout's hold is captured by
+    CheckoutPosted, which names it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    CAPTURED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_CAPTURED_FIELD_NUMBER: _builtins.int
+    CASH_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_RELEASED_FIELD_NUMBER: _builtins.int
+    CASH_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_RELEASED_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    points_captured: _builtins.int
+    """Points spent."""
+    cash_captured_minor: _builtins.int
+    """Stored-value principal spent, minor units."""
+    bonus_captured_minor: _builtins.int
+    """Stored-value gift spent, minor units."""
+    points_released: _builtins.int
+    """Points of the rest, given back."""
+    cash_released_minor: _builtins.int
+    """Stored-value principal of the rest, minor units."""
+    bonus_released_minor: _builtins.int
+    """Stored-value gift of the rest, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def captured_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        captured_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        points_captured: _builtins.int = ...,
+        cash_captured_minor: _builtins.int = ...,
+        bonus_captured_minor: _builtins.int = ...,
+        points_released: _builtins.int = ...,
+        cash_released_minor: _builtins.int = ...,
+        bonus_released_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "captured_at", b"captured_at", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_captured_minor", b"bonus_captured_minor", "bonus_released_minor", b"bonus_released_minor", "captured_at", b"captured_at", "cash_captured_minor", b"cash_captured_minor", "cash_released_minor", b"cash_released_minor", "currency", b"currency", "hold_id", b"hold_id", "member_id", b"member_id", "place", b"place", "points_captured", b"points_captured", "points_released", b"points_released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldCaptured: _TypeAlias = HoldCaptured  # noqa: Y015
+
+@_typing.final
+class HoldReleased(_message.Message):
+    """HoldReleased: a hold was given back. What lay in an expired lot is still in the balances; ValueExpired follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    RELEASED_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    checkout_id: _builtins.str
+    """Checkout it belonged to; empty for a direct hold."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def released_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the release."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        released_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "released_at", b"released_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "checkout_id", b"checkout_id", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "released_at", b"released_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleased: _TypeAlias = HoldReleased  # noqa: Y015
+
+@_typing.final
+class HoldExpired(_message.Message):
+    """HoldExpired: a direct hold's timeout came and its value was given back. It ended at `timeout_at`, whenever that was
+    noticed. What lay in an expired lot is still in the balances; ValueExpired follows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_AT_FIELD_NUMBER: _builtins.int
+    EXPIRED_AT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    hold_id: _builtins.str
+    """Hold id."""
+    points: _builtins.int
+    """Points given back."""
+    cash_minor: _builtins.int
+    """Stored-value principal given back, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift given back, minor units."""
+    @_builtins.property
+    def timeout_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which on it could not be captured."""
+
+    @_builtins.property
+    def expired_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant at which its end was noted."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        timeout_at: _timestamp_pb2.Timestamp | None = ...,
+        expired_at: _timestamp_pb2.Timestamp | None = ...,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expired_at", b"expired_at", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "expired_at", b"expired_at", "hold_id", b"hold_id", "member_id", b"member_id", "points", b"points", "timeout_at", b"timeout_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015
+
+@_typing.final
+class PointsMatured(_message.Message):
+    """PointsMatured: pending points of a checkout can be spent from now on, less what served an open debt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    MATURED_AT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    DEBT_COLLECTED_FIELD_NUMBER: _builtins.int
+    EARNED_BY_FIELD_NUMBER: _builtins.int
+    PROGRAMME_VERSION_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    checkout_id: _builtins.str
+    """Checkout that earned them."""
+    merchant_id: _builtins.str
+    """Merchant of the checkout."""
+    points: _builtins.int
+    """Points, before any debt was collected."""
+    debt_collected: _builtins.int
+    """Points of them that went to an open debt."""
+    programme_version: _builtins.int
+    """Version of the programme that had decided."""
+    @_builtins.property
+    def matured_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def earned_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.EarnedBy]:
+        """The rules that had given them."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When they expire; absent for never."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        matured_at: _timestamp_pb2.Timestamp | None = ...,
+        points: _builtins.int = ...,
+        debt_collected: _builtins.int = ...,
+        earned_by: _abc.Iterable[_purchase_pb2.EarnedBy] | None = ...,
+        programme_version: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "matured_at", b"matured_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "checkout_id", b"checkout_id", "debt_collected", b"debt_collected", "earned_by", b"earned_by", "expires_at", b"expires_at", "matured_at", b"matured_at", "member_id", b"member_id", "merchant_id", b"merchant_id", "points", b"points", "programme_version", b"programme_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsMatured: _TypeAlias = PointsMatured  # noqa: Y015
+
+@_typing.final
+class ProgrammeRetired(_message.Message):
+    """ProgrammeRetired: a version ends. Key = the programme's fixed id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version."""
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on it applies no more."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProgrammeRetired: _TypeAlias = ProgrammeRetired  # noqa: Y015
+
+@_typing.final
+class PointsExpiring(_message.Message):
+    """PointsExpiring: a member is warned that points or BONUS expire soon. Told 30 and 7 days before their last day, once
+    each, in the daytime of the ledger's calendar; nothing has moved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WARNED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    asset: _entry_pb2.Asset.ValueType
+    """What expires: POINTS, or BONUS in minor units."""
+    amount: _builtins.int
+    """How much expires by the end of that day, as long as none of it is spent."""
+    days: _builtins.int
+    """Which warning it is: 30 or 7. So many days are left, or fewer where the warning is late."""
+    @_builtins.property
+    def warned_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the warning."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant it expires; the last day to spend it is the one that ends then."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances now."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        warned_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        days: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "warned_at", b"warned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "days", b"days", "expires_at", b"expires_at", "member_id", b"member_id", "warned_at", b"warned_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
+
+@_typing.final
+class BalanceImported(_message.Message):
+    """BalanceImported: an opening balance was brought in from another system, as one lot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    IMPORTED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EARNED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    import_id: _builtins.str
+    """Import id."""
+    reference: _builtins.str
+    """What the other system calls the lot."""
+    asset: _entry_pb2.Asset.ValueType
+    """What was brought in."""
+    amount: _builtins.int
+    """How much: points, or minor units."""
+    @_builtins.property
+    def imported_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def earned_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was earned."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it expires; absent for never."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        imported_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        earned_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "earned_at", b"earned_at", "expires_at", b"expires_at", "imported_at", b"imported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "balances", b"balances", "earned_at", b"earned_at", "expires_at", b"expires_at", "import_id", b"import_id", "imported_at", b"imported_at", "member_id", b"member_id", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceImported: _TypeAlias = BalanceImported  # noqa: Y015
+
+@_typing.final
 class ProgrammePublished(_message.Message):
     """ProgrammePublished: a new programme version exists. Key = the programme's fixed id."""
 
@@ -268,3 +773,231 @@ class ProgrammePublished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProgrammePublished: _TypeAlias = ProgrammePublished  # noqa: Y015
+
+@_typing.final
+class PointsTransferred(_message.Message):
+    """PointsTransferred: points went from one member of a family group to another. Each of the two has an event of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    COUNTERPART_MEMBER_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_AT_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    transfer_id: _builtins.str
+    """Transfer id, the same in both events."""
+    direction: _movement_pb2.TransferDirection.ValueType
+    """The member's side."""
+    counterpart_member_id: _builtins.str
+    """Member on the other side."""
+    points: _builtins.int
+    """Points that went out or came in, always positive."""
+    @_builtins.property
+    def transferred_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        direction: _movement_pb2.TransferDirection.ValueType = ...,
+        counterpart_member_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        transferred_at: _timestamp_pb2.Timestamp | None = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "transferred_at", b"transferred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "counterpart_member_id", b"counterpart_member_id", "direction", b"direction", "member_id", b"member_id", "points", b"points", "transfer_id", b"transfer_id", "transferred_at", b"transferred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsTransferred: _TypeAlias = PointsTransferred  # noqa: Y015
+
+@_typing.final
+class BalanceAdjusted(_message.Message):
+    """BalanceAdjusted: staff corrected a balance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    ADJUSTED_AT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    adjustment_id: _builtins.str
+    """Adjustment id."""
+    asset: _entry_pb2.Asset.ValueType
+    """Asset."""
+    amount: _builtins.int
+    """Signed amount: points, or minor units."""
+    reason_code: _builtins.str
+    """Why, as a code of the hotel's own list."""
+    requested_by: _builtins.str
+    """Staff id of who asked for it."""
+    approved_by: _builtins.str
+    """Staff id of the second person; empty where none was needed."""
+    currency: _builtins.str
+    """ISO 4217 code of minor units."""
+    @_builtins.property
+    def adjusted_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        adjustment_id: _builtins.str = ...,
+        adjusted_at: _timestamp_pb2.Timestamp | None = ...,
+        asset: _entry_pb2.Asset.ValueType = ...,
+        amount: _builtins.int = ...,
+        reason_code: _builtins.str = ...,
+        requested_by: _builtins.str = ...,
+        approved_by: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjusted_at", b"adjusted_at", "balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_at", b"adjusted_at", "adjustment_id", b"adjustment_id", "amount", b"amount", "approved_by", b"approved_by", "asset", b"asset", "balances", b"balances", "currency", b"currency", "member_id", b"member_id", "reason_code", b"reason_code", "requested_by", b"requested_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceAdjusted: _TypeAlias = BalanceAdjusted  # noqa: Y015
+
+@_typing.final
+class StoredValueWithdrawn(_message.Message):
+    """StoredValueWithdrawn: principal was paid out and the gift that goes with it taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    withdrawal_id: _builtins.str
+    """Withdrawal id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """How the till paid out."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def withdrawn_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def withdrawal(self) -> _movement_pb2.Withdrawal:
+        """What was done, balances after included."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        withdrawal_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
+        withdrawal: _movement_pb2.Withdrawal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "withdrawal", b"withdrawal", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "member_id", b"member_id", "place", b"place", "tender", b"tender", "withdrawal", b"withdrawal", "withdrawal_id", b"withdrawal_id", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredValueWithdrawn: _TypeAlias = StoredValueWithdrawn  # noqa: Y015
+
+@_typing.final
+class TopUpRefunded(_message.Message):
+    """TopUpRefunded: a top-up was undone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TOP_UP_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    REFUNDED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
+    CASH_REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_TAKEN_BACK_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    top_up_id: _builtins.str
+    """Top-up id."""
+    refund_id: _builtins.str
+    """Refund id."""
+    currency: _builtins.str
+    """ISO 4217 code of all amounts."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """The tender it was paid with, by which the money goes back; UNSPECIFIED where the till never said."""
+    cash_refunded_minor: _builtins.int
+    """Money given back, minor units."""
+    bonus_taken_back_minor: _builtins.int
+    """Gift taken back, minor units."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    @_builtins.property
+    def refunded_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        top_up_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+        refunded_at: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
+        cash_refunded_minor: _builtins.int = ...,
+        bonus_taken_back_minor: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "place", b"place", "refunded_at", b"refunded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_taken_back_minor", b"bonus_taken_back_minor", "cash_refunded_minor", b"cash_refunded_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "refund_id", b"refund_id", "refunded_at", b"refunded_at", "tender", b"tender", "top_up_id", b"top_up_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopUpRefunded: _TypeAlias = TopUpRefunded  # noqa: Y015

@@ -26,13 +26,16 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from huitouke.points.v1 import books_pb2 as huitouke_dot_points_dot_v1_dot_books__pb2
 from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry__pb2
+from huitouke.points.v1 import hold_pb2 as huitouke_dot_points_dot_v1_dot_hold__pb2
 from huitouke.points.v1 import programme_pb2 as huitouke_dot_points_dot_v1_dot_programme__pb2
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
+from huitouke.type.v1 import tender_kind_pb2 as huitouke_dot_type_dot_v1_dot_tender__kind__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/points_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a\"huitouke/points/v1/programme.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"F\n\x0cQuoteRequest\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\";\n\rQuoteResponse\x12*\n\x06posted\x18\x01 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\x9a\x01\n\x0bPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x08purchase\x18\x03 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\"~\n\x0cPostResponse\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06posted\x18\x03 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"Q\n\x10\x42\x61tchPostRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.BatchPostItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x93\x01\n\rBatchPostItem\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1f.huitouke.points.v1.PostRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"K\n\x11\x42\x61tchPostResponse\x12\x36\n\x08outcomes\x18\x01 \x03(\x0b\x32$.huitouke.points.v1.BatchPostOutcome\"\x89\x01\n\x10\x42\x61tchPostOutcome\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"\x85\x01\n\x11\x43\x61ncelPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x87\x01\n\x12\x43\x61ncelPostResponse\x12\x32\n\x06posted\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12\x32\n\tcancelled\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.CancelledH\x00\x42\t\n\x07outcome\"=\n\tCancelled\x12\x30\n\x0c\x63\x61ncelled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd1\x01\n\x0eReverseRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x05 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\"\x8d\x02\n\x0fReverseResponse\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12/\n\x0breversed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x06 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xf7\x01\n\x0cTopUpRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttop_up_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12#\n\x08\x63urrency\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"\xb6\x01\n\rTopUpResponse\x12\x11\n\ttop_up_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61sh_added_minor\x18\x03 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"S\n\x11\x42\x61tchTopUpRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".huitouke.points.v1.BatchTopUpItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x95\x01\n\x0e\x42\x61tchTopUpItem\x12\x39\n\x07request\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.TopUpRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"M\n\x12\x42\x61tchTopUpResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.huitouke.points.v1.BatchTopUpOutcome\"\x8b\x01\n\x11\x42\x61tchTopUpOutcome\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.huitouke.points.v1.TopUpResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"1\n\x12GetBalancesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x13GetBalancesResponse\x12.\n\x08\x62\x61lances\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\x96\x01\n\x12ListEntriesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.huitouke.points.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x17PublishProgrammeRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x38\n\tprogramme\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"+\n\x18PublishProgrammeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"/\n\x13GetProgrammeRequest\x12\x18\n\x07version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"H\n\x14GetProgrammeResponse\x12\x30\n\tprogramme\x18\x01 \x01(\x0b\x32\x1d.huitouke.points.v1.Programme\"\x14\n\x12VerifyBooksRequest\"\xc8\x01\n\x13VerifyBooksResponse\x12.\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x1e.huitouke.points.v1.AssetBooks\x12\x10\n\x08\x62\x61lanced\x18\x02 \x01(\x08\x12\x1c\n\x14\x64iffering_member_ids\x18\x03 \x03(\t\x12\x18\n\x10\x63heckouts_posted\x18\x04 \x01(\x03\x12\x1a\n\x12\x63heckouts_reversed\x18\x05 \x01(\x03\x12\x1b\n\x13\x63heckouts_cancelled\x18\x06 \x01(\x03\x32\xe9\x08\n\rPointsService\x12Q\n\x05Quote\x12 .huitouke.points.v1.QuoteRequest\x1a!.huitouke.points.v1.QuoteResponse\"\x03\x90\x02\x01\x12I\n\x04Post\x12\x1f.huitouke.points.v1.PostRequest\x1a .huitouke.points.v1.PostResponse\x12X\n\tBatchPost\x12$.huitouke.points.v1.BatchPostRequest\x1a%.huitouke.points.v1.BatchPostResponse\x12[\n\nCancelPost\x12%.huitouke.points.v1.CancelPostRequest\x1a&.huitouke.points.v1.CancelPostResponse\x12R\n\x07Reverse\x12\".huitouke.points.v1.ReverseRequest\x1a#.huitouke.points.v1.ReverseResponse\x12L\n\x05TopUp\x12 .huitouke.points.v1.TopUpRequest\x1a!.huitouke.points.v1.TopUpResponse\x12[\n\nBatchTopUp\x12%.huitouke.points.v1.BatchTopUpRequest\x1a&.huitouke.points.v1.BatchTopUpResponse\x12\x63\n\x0bGetBalances\x12&.huitouke.points.v1.GetBalancesRequest\x1a\'.huitouke.points.v1.GetBalancesResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListEntries\x12&.huitouke.points.v1.ListEntriesRequest\x1a\'.huitouke.points.v1.ListEntriesResponse\"\x03\x90\x02\x01\x12m\n\x10PublishProgramme\x12+.huitouke.points.v1.PublishProgrammeRequest\x1a,.huitouke.points.v1.PublishProgrammeResponse\x12\x66\n\x0cGetProgramme\x12\'.huitouke.points.v1.GetProgrammeRequest\x1a(.huitouke.points.v1.GetProgrammeResponse\"\x03\x90\x02\x01\x12\x63\n\x0bVerifyBooks\x12&.huitouke.points.v1.VerifyBooksRequest\x1a\'.huitouke.points.v1.VerifyBooksResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/points_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ehuitouke/points/v1/books.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a\x1dhuitouke/points/v1/hold.proto\x1a\"huitouke/points/v1/programme.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\x1a\"huitouke/type/v1/tender_kind.proto\"\x86\x01\n\x0cQuoteRequest\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x07hold_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12 \n\x0b\x63heckout_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\";\n\rQuoteResponse\x12*\n\x06posted\x18\x01 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"\xb8\x01\n\x0bPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x08purchase\x18\x03 \x01(\x0b\x32\x1c.huitouke.points.v1.PurchaseB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x07hold_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"~\n\x0cPostResponse\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06posted\x18\x03 \x01(\x0b\x32\x1a.huitouke.points.v1.Posted\"Q\n\x10\x42\x61tchPostRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.BatchPostItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x93\x01\n\rBatchPostItem\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1f.huitouke.points.v1.PostRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"K\n\x11\x42\x61tchPostResponse\x12\x36\n\x08outcomes\x18\x01 \x03(\x0b\x32$.huitouke.points.v1.BatchPostOutcome\"\x89\x01\n\x10\x42\x61tchPostOutcome\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"\x85\x01\n\x11\x43\x61ncelPostRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x87\x01\n\x12\x43\x61ncelPostResponse\x12\x32\n\x06posted\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.PostResponseH\x00\x12\x32\n\tcancelled\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.CancelledH\x00\x42\t\n\x07outcome\"=\n\tCancelled\x12\x30\n\x0c\x63\x61ncelled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x02\n\x0eReverseRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x05 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x42\x0f\xbaH\x0c\"\n\x18\x80\x80\xe9\x83\xb1\xde\x16 \x00H\x00\x88\x01\x01\x42\x0f\n\r_amount_minor\"\xc8\x03\n\x0fReverseResponse\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12/\n\x0breversed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_restored\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_restored_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_restored_minor\x18\x05 \x01(\x03\x12\x19\n\x11points_taken_back\x18\x06 \x01(\x03\x12\x15\n\rdebt_recorded\x18\x07 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x08 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x14\n\x0c\x61mount_minor\x18\t \x01(\x03\x12\x1a\n\x12points_value_minor\x18\n \x01(\x03\x12\x13\n\x0bmoney_minor\x18\x0b \x01(\x03\x12\x12\n\nleft_minor\x18\x0c \x01(\x03\x12\r\n\x05whole\x18\r \x01(\x08\x12\x34\n\rtaken_back_by\x18\x0e \x03(\x0b\x32\x1d.huitouke.points.v1.TakenBack\x12\x19\n\x11pending_cancelled\x18\x14 \x01(\x03\"\xaf\x02\n\x0cTopUpRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x1b\n\tmember_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttop_up_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12#\n\x08\x63urrency\x18\x06 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x36\n\x06tender\x18\x07 \x01(\x0e\x32\x1c.huitouke.type.v1.TenderKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xb6\x01\n\rTopUpResponse\x12\x11\n\ttop_up_id\x18\x01 \x01(\t\x12-\n\tposted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61sh_added_minor\x18\x03 \x01(\x03\x12\x19\n\x11\x62onus_added_minor\x18\x04 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x05 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"S\n\x11\x42\x61tchTopUpRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".huitouke.points.v1.BatchTopUpItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x95\x01\n\x0e\x42\x61tchTopUpItem\x12\x39\n\x07request\x18\x01 \x01(\x0b\x32 .huitouke.points.v1.TopUpRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"M\n\x12\x42\x61tchTopUpResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.huitouke.points.v1.BatchTopUpOutcome\"\x8b\x01\n\x11\x42\x61tchTopUpOutcome\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.huitouke.points.v1.TopUpResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"1\n\x12GetBalancesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"w\n\x13GetBalancesResponse\x12.\n\x08\x62\x61lances\x18\x01 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x30\n\tavailable\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.Available\"D\n\tAvailable\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\"\xc1\x01\n\x12ListEntriesRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.huitouke.points.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x17PublishProgrammeRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x38\n\tprogramme\x18\x02 \x01(\x0b\x32\x1d.huitouke.points.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"+\n\x18PublishProgrammeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"/\n\x13GetProgrammeRequest\x12\x18\n\x07version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"H\n\x14GetProgrammeResponse\x12\x30\n\tprogramme\x18\x01 \x01(\x0b\x32\x1d.huitouke.points.v1.Programme\"\x14\n\x12VerifyBooksRequest\"\xc7\x02\n\x13VerifyBooksResponse\x12.\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x1e.huitouke.points.v1.AssetBooks\x12\x10\n\x08\x62\x61lanced\x18\x02 \x01(\x08\x12\x1c\n\x14\x64iffering_member_ids\x18\x03 \x03(\t\x12\x18\n\x10\x63heckouts_posted\x18\x04 \x01(\x03\x12\x1a\n\x12\x63heckouts_reversed\x18\x05 \x01(\x03\x12\x1b\n\x13\x63heckouts_cancelled\x18\x06 \x01(\x03\x12\x11\n\treversals\x18\x14 \x01(\x03\x12\x16\n\x0ereversed_minor\x18\x15 \x01(\x03\x12\x37\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\".huitouke.points.v1.BookDifference\x12\x19\n\x11\x64ifferences_found\x18\x08 \x01(\x03\x32\xd3\x0c\n\rPointsService\x12Q\n\x05Quote\x12 .huitouke.points.v1.QuoteRequest\x1a!.huitouke.points.v1.QuoteResponse\"\x03\x90\x02\x01\x12I\n\x04Post\x12\x1f.huitouke.points.v1.PostRequest\x1a .huitouke.points.v1.PostResponse\x12X\n\tBatchPost\x12$.huitouke.points.v1.BatchPostRequest\x1a%.huitouke.points.v1.BatchPostResponse\x12[\n\nCancelPost\x12%.huitouke.points.v1.CancelPostRequest\x1a&.huitouke.points.v1.CancelPostResponse\x12R\n\x07Reverse\x12\".huitouke.points.v1.ReverseRequest\x1a#.huitouke.points.v1.ReverseResponse\x12L\n\x05TopUp\x12 .huitouke.points.v1.TopUpRequest\x1a!.huitouke.points.v1.TopUpResponse\x12[\n\nBatchTopUp\x12%.huitouke.points.v1.BatchTopUpRequest\x1a&.huitouke.points.v1.BatchTopUpResponse\x12\x64\n\rAuthorizeHold\x12(.huitouke.points.v1.AuthorizeHoldRequest\x1a).huitouke.points.v1.AuthorizeHoldResponse\x12^\n\x0b\x43\x61ptureHold\x12&.huitouke.points.v1.CaptureHoldRequest\x1a\'.huitouke.points.v1.CaptureHoldResponse\x12^\n\x0bReleaseHold\x12&.huitouke.points.v1.ReleaseHoldRequest\x1a\'.huitouke.points.v1.ReleaseHoldResponse\x12W\n\x07GetHold\x12\".huitouke.points.v1.GetHoldRequest\x1a#.huitouke.points.v1.GetHoldResponse\"\x03\x90\x02\x01\x12i\n\rListOpenHolds\x12(.huitouke.points.v1.ListOpenHoldsRequest\x1a).huitouke.points.v1.ListOpenHoldsResponse\"\x03\x90\x02\x01\x12\x63\n\x0bGetBalances\x12&.huitouke.points.v1.GetBalancesRequest\x1a\'.huitouke.points.v1.GetBalancesResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListEntries\x12&.huitouke.points.v1.ListEntriesRequest\x1a\'.huitouke.points.v1.ListEntriesResponse\"\x03\x90\x02\x01\x12m\n\x10PublishProgramme\x12+.huitouke.points.v1.PublishProgrammeRequest\x1a,.huitouke.points.v1.PublishProgrammeResponse\x12\x66\n\x0cGetProgramme\x12\'.huitouke.points.v1.GetProgrammeRequest\x1a(.huitouke.points.v1.GetProgrammeResponse\"\x03\x90\x02\x01\x12\x63\n\x0bVerifyBooks\x12&.huitouke.points.v1.VerifyBooksRequest\x1a\'.huitouke.points.v1.VerifyBooksResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,12 +44,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUOTEREQUEST'].fields_by_name['purchase']._loaded_options = None
   _globals['_QUOTEREQUEST'].fields_by_name['purchase']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_QUOTEREQUEST'].fields_by_name['hold_id']._loaded_options = None
+  _globals['_QUOTEREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_QUOTEREQUEST'].fields_by_name['checkout_id']._loaded_options = None
+  _globals['_QUOTEREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_POSTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0332\031^[A-Za-z0-9._:/-]{1,128}$'
   _globals['_POSTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_POSTREQUEST'].fields_by_name['purchase']._loaded_options = None
   _globals['_POSTREQUEST'].fields_by_name['purchase']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSTREQUEST'].fields_by_name['hold_id']._loaded_options = None
+  _globals['_POSTREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_BATCHPOSTREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_BATCHPOSTREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_BATCHPOSTITEM'].fields_by_name['request']._loaded_options = None
@@ -69,6 +78,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVERSEREQUEST'].fields_by_name['reversal_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REVERSEREQUEST'].fields_by_name['place']._loaded_options = None
   _globals['_REVERSEREQUEST'].fields_by_name['place']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_REVERSEREQUEST'].fields_by_name['amount_minor']._loaded_options = None
+  _globals['_REVERSEREQUEST'].fields_by_name['amount_minor']._serialized_options = b'\272H\014\"\n\030\200\200\351\203\261\336\026 \000'
   _globals['_TOPUPREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_TOPUPREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0332\031^[A-Za-z0-9._:/-]{1,128}$'
   _globals['_TOPUPREQUEST'].fields_by_name['member_id']._loaded_options = None
@@ -81,6 +92,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOPUPREQUEST'].fields_by_name['amount_minor']._serialized_options = b'\272H\t\"\007\030\200\302\327/ \000'
   _globals['_TOPUPREQUEST'].fields_by_name['currency']._loaded_options = None
   _globals['_TOPUPREQUEST'].fields_by_name['currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_TOPUPREQUEST'].fields_by_name['tender']._loaded_options = None
+  _globals['_TOPUPREQUEST'].fields_by_name['tender']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_BATCHTOPUPREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_BATCHTOPUPREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_BATCHTOPUPITEM'].fields_by_name['request']._loaded_options = None
@@ -105,6 +118,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROGRAMMEREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_POINTSSERVICE'].methods_by_name['Quote']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['Quote']._serialized_options = b'\220\002\001'
+  _globals['_POINTSSERVICE'].methods_by_name['GetHold']._loaded_options = None
+  _globals['_POINTSSERVICE'].methods_by_name['GetHold']._serialized_options = b'\220\002\001'
+  _globals['_POINTSSERVICE'].methods_by_name['ListOpenHolds']._loaded_options = None
+  _globals['_POINTSSERVICE'].methods_by_name['ListOpenHolds']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['GetBalances']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['GetBalances']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['ListEntries']._loaded_options = None
@@ -113,64 +130,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTSSERVICE'].methods_by_name['GetProgramme']._serialized_options = b'\220\002\001'
   _globals['_POINTSSERVICE'].methods_by_name['VerifyBooks']._loaded_options = None
   _globals['_POINTSSERVICE'].methods_by_name['VerifyBooks']._serialized_options = b'\220\002\001'
-  _globals['_QUOTEREQUEST']._serialized_start=315
-  _globals['_QUOTEREQUEST']._serialized_end=385
-  _globals['_QUOTERESPONSE']._serialized_start=387
-  _globals['_QUOTERESPONSE']._serialized_end=446
-  _globals['_POSTREQUEST']._serialized_start=449
-  _globals['_POSTREQUEST']._serialized_end=603
-  _globals['_POSTRESPONSE']._serialized_start=605
-  _globals['_POSTRESPONSE']._serialized_end=731
-  _globals['_BATCHPOSTREQUEST']._serialized_start=733
-  _globals['_BATCHPOSTREQUEST']._serialized_end=814
-  _globals['_BATCHPOSTITEM']._serialized_start=817
-  _globals['_BATCHPOSTITEM']._serialized_end=964
-  _globals['_BATCHPOSTRESPONSE']._serialized_start=966
-  _globals['_BATCHPOSTRESPONSE']._serialized_end=1041
-  _globals['_BATCHPOSTOUTCOME']._serialized_start=1044
-  _globals['_BATCHPOSTOUTCOME']._serialized_end=1181
-  _globals['_CANCELPOSTREQUEST']._serialized_start=1184
-  _globals['_CANCELPOSTREQUEST']._serialized_end=1317
-  _globals['_CANCELPOSTRESPONSE']._serialized_start=1320
-  _globals['_CANCELPOSTRESPONSE']._serialized_end=1455
-  _globals['_CANCELLED']._serialized_start=1457
-  _globals['_CANCELLED']._serialized_end=1518
-  _globals['_REVERSEREQUEST']._serialized_start=1521
-  _globals['_REVERSEREQUEST']._serialized_end=1730
-  _globals['_REVERSERESPONSE']._serialized_start=1733
-  _globals['_REVERSERESPONSE']._serialized_end=2002
-  _globals['_TOPUPREQUEST']._serialized_start=2005
-  _globals['_TOPUPREQUEST']._serialized_end=2252
-  _globals['_TOPUPRESPONSE']._serialized_start=2255
-  _globals['_TOPUPRESPONSE']._serialized_end=2437
-  _globals['_BATCHTOPUPREQUEST']._serialized_start=2439
-  _globals['_BATCHTOPUPREQUEST']._serialized_end=2522
-  _globals['_BATCHTOPUPITEM']._serialized_start=2525
-  _globals['_BATCHTOPUPITEM']._serialized_end=2674
-  _globals['_BATCHTOPUPRESPONSE']._serialized_start=2676
-  _globals['_BATCHTOPUPRESPONSE']._serialized_end=2753
-  _globals['_BATCHTOPUPOUTCOME']._serialized_start=2756
-  _globals['_BATCHTOPUPOUTCOME']._serialized_end=2895
-  _globals['_GETBALANCESREQUEST']._serialized_start=2897
-  _globals['_GETBALANCESREQUEST']._serialized_end=2946
-  _globals['_GETBALANCESRESPONSE']._serialized_start=2948
-  _globals['_GETBALANCESRESPONSE']._serialized_end=3017
-  _globals['_LISTENTRIESREQUEST']._serialized_start=3020
-  _globals['_LISTENTRIESREQUEST']._serialized_end=3170
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=3172
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=3262
-  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_start=3265
-  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_end=3437
-  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_start=3439
-  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_end=3482
-  _globals['_GETPROGRAMMEREQUEST']._serialized_start=3484
-  _globals['_GETPROGRAMMEREQUEST']._serialized_end=3531
-  _globals['_GETPROGRAMMERESPONSE']._serialized_start=3533
-  _globals['_GETPROGRAMMERESPONSE']._serialized_end=3605
-  _globals['_VERIFYBOOKSREQUEST']._serialized_start=3607
-  _globals['_VERIFYBOOKSREQUEST']._serialized_end=3627
-  _globals['_VERIFYBOOKSRESPONSE']._serialized_start=3630
-  _globals['_VERIFYBOOKSRESPONSE']._serialized_end=3830
-  _globals['_POINTSSERVICE']._serialized_start=3833
-  _globals['_POINTSSERVICE']._serialized_end=4962
+  _globals['_QUOTEREQUEST']._serialized_start=415
+  _globals['_QUOTEREQUEST']._serialized_end=549
+  _globals['_QUOTERESPONSE']._serialized_start=551
+  _globals['_QUOTERESPONSE']._serialized_end=610
+  _globals['_POSTREQUEST']._serialized_start=613
+  _globals['_POSTREQUEST']._serialized_end=797
+  _globals['_POSTRESPONSE']._serialized_start=799
+  _globals['_POSTRESPONSE']._serialized_end=925
+  _globals['_BATCHPOSTREQUEST']._serialized_start=927
+  _globals['_BATCHPOSTREQUEST']._serialized_end=1008
+  _globals['_BATCHPOSTITEM']._serialized_start=1011
+  _globals['_BATCHPOSTITEM']._serialized_end=1158
+  _globals['_BATCHPOSTRESPONSE']._serialized_start=1160
+  _globals['_BATCHPOSTRESPONSE']._serialized_end=1235
+  _globals['_BATCHPOSTOUTCOME']._serialized_start=1238
+  _globals['_BATCHPOSTOUTCOME']._serialized_end=1375
+  _globals['_CANCELPOSTREQUEST']._serialized_start=1378
+  _globals['_CANCELPOSTREQUEST']._serialized_end=1511
+  _globals['_CANCELPOSTRESPONSE']._serialized_start=1514
+  _globals['_CANCELPOSTRESPONSE']._serialized_end=1649
+  _globals['_CANCELLED']._serialized_start=1651
+  _globals['_CANCELLED']._serialized_end=1712
+  _globals['_REVERSEREQUEST']._serialized_start=1715
+  _globals['_REVERSEREQUEST']._serialized_end=1985
+  _globals['_REVERSERESPONSE']._serialized_start=1988
+  _globals['_REVERSERESPONSE']._serialized_end=2444
+  _globals['_TOPUPREQUEST']._serialized_start=2447
+  _globals['_TOPUPREQUEST']._serialized_end=2750
+  _globals['_TOPUPRESPONSE']._serialized_start=2753
+  _globals['_TOPUPRESPONSE']._serialized_end=2935
+  _globals['_BATCHTOPUPREQUEST']._serialized_start=2937
+  _globals['_BATCHTOPUPREQUEST']._serialized_end=3020
+  _globals['_BATCHTOPUPITEM']._serialized_start=3023
+  _globals['_BATCHTOPUPITEM']._serialized_end=3172
+  _globals['_BATCHTOPUPRESPONSE']._serialized_start=3174
+  _globals['_BATCHTOPUPRESPONSE']._serialized_end=3251
+  _globals['_BATCHTOPUPOUTCOME']._serialized_start=3254
+  _globals['_BATCHTOPUPOUTCOME']._serialized_end=3393
+  _globals['_GETBALANCESREQUEST']._serialized_start=3395
+  _globals['_GETBALANCESREQUEST']._serialized_end=3444
+  _globals['_GETBALANCESRESPONSE']._serialized_start=3446
+  _globals['_GETBALANCESRESPONSE']._serialized_end=3565
+  _globals['_AVAILABLE']._serialized_start=3567
+  _globals['_AVAILABLE']._serialized_end=3635
+  _globals['_LISTENTRIESREQUEST']._serialized_start=3638
+  _globals['_LISTENTRIESREQUEST']._serialized_end=3831
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=3833
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=3923
+  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_start=3926
+  _globals['_PUBLISHPROGRAMMEREQUEST']._serialized_end=4098
+  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_start=4100
+  _globals['_PUBLISHPROGRAMMERESPONSE']._serialized_end=4143
+  _globals['_GETPROGRAMMEREQUEST']._serialized_start=4145
+  _globals['_GETPROGRAMMEREQUEST']._serialized_end=4192
+  _globals['_GETPROGRAMMERESPONSE']._serialized_start=4194
+  _globals['_GETPROGRAMMERESPONSE']._serialized_end=4266
+  _globals['_VERIFYBOOKSREQUEST']._serialized_start=4268
+  _globals['_VERIFYBOOKSREQUEST']._serialized_end=4288
+  _globals['_VERIFYBOOKSRESPONSE']._serialized_start=4291
+  _globals['_VERIFYBOOKSRESPONSE']._serialized_end=4618
+  _globals['_POINTSSERVICE']._serialized_start=4621
+  _globals['_POINTSSERVICE']._serialized_end=6240
 # @@protoc_insertion_point(module_scope)

@@ -10,10 +10,12 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
+from huitouke.points.v1 import books_pb2 as _books_pb2
 from huitouke.points.v1 import entry_pb2 as _entry_pb2
 from huitouke.points.v1 import programme_pb2 as _programme_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
+from huitouke.type.v1 import tender_kind_pb2 as _tender_kind_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,6 +34,12 @@ class QuoteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PURCHASE_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """Hold (UUID) that the purchase would be posted with; empty for none. A checkout's hold needs its `checkout_id`."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID) that the purchase would be posted under; empty for any."""
     @_builtins.property
     def purchase(self) -> _purchase_pb2.Purchase:
         """The purchase."""
@@ -40,10 +48,12 @@ class QuoteRequest(_message.Message):
         self,
         *,
         purchase: _purchase_pb2.Purchase | None = ...,
+        hold_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "hold_id", b"hold_id", "purchase", b"purchase"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,10 +92,15 @@ class PostRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     PURCHASE_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, 1 to 128 characters."""
     checkout_id: _builtins.str
     """Checkout id (UUID), unique for ever."""
+    hold_id: _builtins.str
+    """Hold (UUID) that the purchase's points and stored value come out of, at most what it holds of each; the rest of
+    it is released. Empty for none. The hold is the member's, and this checkout's if it carries a checkout id.
+    """
     @_builtins.property
     def purchase(self) -> _purchase_pb2.Purchase:
         """The purchase."""
@@ -96,10 +111,11 @@ class PostRequest(_message.Message):
         request_id: _builtins.str = ...,
         checkout_id: _builtins.str = ...,
         purchase: _purchase_pb2.Purchase | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "hold_id", b"hold_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,14 +370,17 @@ class ReverseRequest(_message.Message):
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     REVERSAL_ID_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     member_id: _builtins.str
     """Member id (UUID)."""
     checkout_id: _builtins.str
-    """Checkout to reverse."""
+    """Checkout to reverse; of a direct hold that was captured, the hold's id."""
     reversal_id: _builtins.str
     """Reversal id (UUID), unique for ever: the refund's id."""
+    amount_minor: _builtins.int
+    """How much of the bill is refunded, minor units; absent for all that is left of it."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -374,12 +393,15 @@ class ReverseRequest(_message.Message):
         checkout_id: _builtins.str = ...,
         reversal_id: _builtins.str = ...,
         place: _place_pb2.Place | None = ...,
+        amount_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "reversal_id", b"reversal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "checkout_id", b"checkout_id", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "reversal_id", b"reversal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
 
 Global___ReverseRequest: _TypeAlias = ReverseRequest  # noqa: Y015
 
@@ -397,6 +419,13 @@ class ReverseResponse(_message.Message):
     POINTS_TAKEN_BACK_FIELD_NUMBER: _builtins.int
     DEBT_RECORDED_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    MONEY_MINOR_FIELD_NUMBER: _builtins.int
+    LEFT_MINOR_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    TAKEN_BACK_BY_FIELD_NUMBER: _builtins.int
+    PENDING_CANCELLED_FIELD_NUMBER: _builtins.int
     reversal_id: _builtins.str
     """Reversal id."""
     points_restored: _builtins.int
@@ -409,6 +438,18 @@ class ReverseResponse(_message.Message):
     """Earned points taken back from the balance."""
     debt_recorded: _builtins.int
     """Earned points that were spent already and are now owed."""
+    amount_minor: _builtins.int
+    """How much of the bill was refunded, minor units: worth of points, principal, gift and money together."""
+    points_value_minor: _builtins.int
+    """What the points given back stand for, minor units; where a point is worth more than one, a fraction waits for the next reversal."""
+    money_minor: _builtins.int
+    """Money to give back outside the suite, minor units."""
+    left_minor: _builtins.int
+    """What is left of the bill to be reversed, minor units."""
+    whole: _builtins.bool
+    """True when nothing of the checkout is left: it is reversed wholly now."""
+    pending_cancelled: _builtins.int
+    """Points that were pending and never will be spendable."""
     @_builtins.property
     def reversed_at(self) -> _timestamp_pb2.Timestamp:
         """Instant of the reversal."""
@@ -416,6 +457,10 @@ class ReverseResponse(_message.Message):
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """Balances after."""
+
+    @_builtins.property
+    def taken_back_by(self) -> _containers.RepeatedCompositeFieldContainer[_purchase_pb2.TakenBack]:
+        """The points taken back and owed, rule by rule."""
 
     def __init__(
         self,
@@ -428,10 +473,17 @@ class ReverseResponse(_message.Message):
         points_taken_back: _builtins.int = ...,
         debt_recorded: _builtins.int = ...,
         balances: _purchase_pb2.Balances | None = ...,
+        amount_minor: _builtins.int = ...,
+        points_value_minor: _builtins.int = ...,
+        money_minor: _builtins.int = ...,
+        left_minor: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        taken_back_by: _abc.Iterable[_purchase_pb2.TakenBack] | None = ...,
+        pending_cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "reversed_at", b"reversed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "balances", b"balances", "bonus_restored_minor", b"bonus_restored_minor", "cash_restored_minor", b"cash_restored_minor", "debt_recorded", b"debt_recorded", "left_minor", b"left_minor", "money_minor", b"money_minor", "pending_cancelled", b"pending_cancelled", "points_restored", b"points_restored", "points_taken_back", b"points_taken_back", "points_value_minor", b"points_value_minor", "reversal_id", b"reversal_id", "reversed_at", b"reversed_at", "taken_back_by", b"taken_back_by", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,6 +501,7 @@ class TopUpRequest(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    TENDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     member_id: _builtins.str
@@ -459,6 +512,8 @@ class TopUpRequest(_message.Message):
     """Amount paid in, minor units."""
     currency: _builtins.str
     """ISO 4217 code; must be CNY."""
+    tender: _tender_kind_pb2.TenderKind.ValueType
+    """How the guest paid; a refund of the top-up goes back the same way. UNSPECIFIED where the till does not say."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -472,10 +527,11 @@ class TopUpRequest(_message.Message):
         place: _place_pb2.Place | None = ...,
         amount_minor: _builtins.int = ...,
         currency: _builtins.str = ...,
+        tender: _tender_kind_pb2.TenderKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "top_up_id", b"top_up_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "member_id", b"member_id", "place", b"place", "request_id", b"request_id", "tender", b"tender", "top_up_id", b"top_up_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -670,22 +726,58 @@ class GetBalancesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BALANCES_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def balances(self) -> _purchase_pb2.Balances:
         """The balances."""
+
+    @_builtins.property
+    def available(self) -> Global___Available:
+        """What of them can be spent: neither held nor due."""
 
     def __init__(
         self,
         *,
         balances: _purchase_pb2.Balances | None = ...,
+        available: Global___Available | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balances", b"balances"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetBalancesResponse: _TypeAlias = GetBalancesResponse  # noqa: Y015
+
+@_typing.final
+class Available(_message.Message):
+    """Available is what a member can spend at one instant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    points: _builtins.int
+    """Points."""
+    cash_minor: _builtins.int
+    """Stored-value principal, minor units."""
+    bonus_minor: _builtins.int
+    """Stored-value gift, minor units."""
+    def __init__(
+        self,
+        *,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Available: _TypeAlias = Available  # noqa: Y015
 
 @_typing.final
 class ListEntriesRequest(_message.Message):
@@ -697,6 +789,7 @@ class ListEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id (UUID)."""
     page_size: _builtins.int
@@ -707,6 +800,10 @@ class ListEntriesRequest(_message.Message):
     def until(self) -> _timestamp_pb2.Timestamp:
         """Only entries at or before this instant; absent for all."""
 
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only entries at or after this instant; absent for all."""
+
     def __init__(
         self,
         *,
@@ -714,10 +811,11 @@ class ListEntriesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -880,14 +978,26 @@ class VerifyBooksResponse(_message.Message):
     CHECKOUTS_POSTED_FIELD_NUMBER: _builtins.int
     CHECKOUTS_REVERSED_FIELD_NUMBER: _builtins.int
     CHECKOUTS_CANCELLED_FIELD_NUMBER: _builtins.int
+    REVERSALS_FIELD_NUMBER: _builtins.int
+    REVERSED_MINOR_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FOUND_FIELD_NUMBER: _builtins.int
     balanced: _builtins.bool
     """True when every sum is zero and no member differs."""
     checkouts_posted: _builtins.int
-    """Purchases ever posted, those reversed since included; for reconciliation with other services."""
+    """Purchases ever posted, those reversed since included, captures of direct holds not; for
+    reconciliation with other services.
+    """
     checkouts_reversed: _builtins.int
-    """Purchases reversed, of those posted."""
+    """Purchases reversed wholly, of those posted."""
     checkouts_cancelled: _builtins.int
     """Purchases fenced off before they were posted."""
+    reversals: _builtins.int
+    """Reversals, whole and partial."""
+    reversed_minor: _builtins.int
+    """What they refunded of the bills, minor units."""
+    differences_found: _builtins.int
+    """How many differences there are."""
     @_builtins.property
     def assets(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.AssetBooks]:
         """One entry per asset."""
@@ -895,6 +1005,10 @@ class VerifyBooksResponse(_message.Message):
     @_builtins.property
     def differing_member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 10 member ids that differ, for the operator."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_books_pb2.BookDifference]:
+        """The first 100 differences, by member."""
 
     def __init__(
         self,
@@ -905,10 +1019,14 @@ class VerifyBooksResponse(_message.Message):
         checkouts_posted: _builtins.int = ...,
         checkouts_reversed: _builtins.int = ...,
         checkouts_cancelled: _builtins.int = ...,
+        reversals: _builtins.int = ...,
+        reversed_minor: _builtins.int = ...,
+        differences: _abc.Iterable[_books_pb2.BookDifference] | None = ...,
+        differences_found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "balanced", b"balanced", "checkouts_cancelled", b"checkouts_cancelled", "checkouts_posted", b"checkouts_posted", "checkouts_reversed", b"checkouts_reversed", "differing_member_ids", b"differing_member_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "balanced", b"balanced", "checkouts_cancelled", b"checkouts_cancelled", "checkouts_posted", b"checkouts_posted", "checkouts_reversed", b"checkouts_reversed", "differences", b"differences", "differences_found", b"differences_found", "differing_member_ids", b"differing_member_ids", "reversals", b"reversals", "reversed_minor", b"reversed_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from huitouke.points.v1 import hold_pb2 as huitouke_dot_points_dot_v1_dot_hold__pb2
 from huitouke.points.v1 import points_service_pb2 as huitouke_dot_points_dot_v1_dot_points__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -76,6 +77,31 @@ class PointsServiceStub:
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpResponse.FromString,
                 _registered_method=True)
+        self.AuthorizeHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/AuthorizeHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldResponse.FromString,
+                _registered_method=True)
+        self.CaptureHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/CaptureHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldResponse.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/ReleaseHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/GetHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldResponse.FromString,
+                _registered_method=True)
+        self.ListOpenHolds = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/ListOpenHolds',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsResponse.FromString,
+                _registered_method=True)
         self.GetBalances = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/GetBalances',
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.GetBalancesRequest.SerializeToString,
@@ -137,17 +163,25 @@ class PointsServiceServicer:
 
     def CancelPost(self, request, context):
         """CancelPost settles a post in doubt: it returns what was posted, or else makes sure that the checkout can never
-        be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
+        be posted (a later Post or AuthorizeHold answers CHECKOUT_CANCELLED). Either answer is final. An open hold of the
+        checkout is released with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reverse(self, request, context):
-        """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-        (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-        of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-        already: neither taken nor owed.
+        """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+        reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+        to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+        becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+        version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+        What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+        largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+        fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+        back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+        REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,8 +201,49 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthorizeHold(self, request, context):
+        """AuthorizeHold sets points and stored value aside. They stay the member's, but only the hold can spend them, also
+        where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
+        HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CaptureHold(self, request, context):
+        """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
+        with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
+        captured by Post with its `hold_id` instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
+        answers HOLD_RELEASED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHold(self, request, context):
+        """GetHold answers a hold as it stands now, its timeout counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOpenHolds(self, request, context):
+        """ListOpenHolds answers all open holds of a member, their timeouts counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBalances(self, request, context):
-        """GetBalances answers a member's balances now: what is due to expire is subtracted already. An unknown member has none (all 0).
+        """GetBalances answers a member's balances now: what is due to expire is subtracted and a hold whose
+        timeout has come is released already. An unknown member has none (all 0).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,7 +258,7 @@ class PointsServiceServicer:
 
     def PublishProgramme(self, request, context):
         """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-        latest version's.
+        latest version's: drafting and activating in one. ProgrammeService has the longer way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +272,9 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyBooks(self, request, context):
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger.
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,6 +317,31 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.BatchTopUp,
                     request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpResponse.SerializeToString,
+            ),
+            'AuthorizeHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthorizeHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldResponse.SerializeToString,
+            ),
+            'CaptureHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.CaptureHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldResponse.SerializeToString,
+            ),
+            'ListOpenHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpenHolds,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsResponse.SerializeToString,
             ),
             'GetBalances': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBalances,
@@ -463,6 +565,141 @@ class PointsService:
             '/huitouke.points.v1.PointsService/BatchTopUp',
             huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpRequest.SerializeToString,
             huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchTopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthorizeHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/AuthorizeHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CaptureHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/CaptureHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/ReleaseHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/GetHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.GetHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpenHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/ListOpenHolds',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.ListOpenHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The ledger of points and stored value."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from huitouke.points.v1 import hold_pb2 as _hold_pb2
 from huitouke.points.v1 import points_service_pb2 as _points_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -50,30 +51,61 @@ class PointsServiceStub:
     """BatchPost posts up to 256 purchases, each with its own outcome; about fifty times cheaper an item than Post."""
     CancelPost: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.CancelPostRequest, _points_service_pb2.CancelPostResponse]
     """CancelPost settles a post in doubt: it returns what was posted, or else makes sure that the checkout can never
-    be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
+    be posted (a later Post or AuthorizeHold answers CHECKOUT_CANCELLED). Either answer is final. An open hold of the
+    checkout is released with it.
     """
     Reverse: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.ReverseRequest, _points_service_pb2.ReverseResponse]
-    """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-    (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-    of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-    already: neither taken nor owed.
+    """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+    reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+    to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+    becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+    version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+    What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+    largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+    fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+    back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+    REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
     BatchTopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.BatchTopUpRequest, _points_service_pb2.BatchTopUpResponse]
     """BatchTopUp tops up to 256 times, each with its own outcome."""
+    AuthorizeHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.AuthorizeHoldRequest, _hold_pb2.AuthorizeHoldResponse]
+    """AuthorizeHold sets points and stored value aside. They stay the member's, but only the hold can spend them, also
+    where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
+    HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
+    """
+    CaptureHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.CaptureHoldRequest, _hold_pb2.CaptureHoldResponse]
+    """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
+    with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
+    captured by Post with its `hold_id` instead.
+    """
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.ReleaseHoldRequest, _hold_pb2.ReleaseHoldResponse]
+    """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
+    answers HOLD_RELEASED.
+    """
+    GetHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.GetHoldRequest, _hold_pb2.GetHoldResponse]
+    """GetHold answers a hold as it stands now, its timeout counted."""
+    ListOpenHolds: _grpc.UnaryUnaryMultiCallable[_hold_pb2.ListOpenHoldsRequest, _hold_pb2.ListOpenHoldsResponse]
+    """ListOpenHolds answers all open holds of a member, their timeouts counted."""
     GetBalances: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetBalancesRequest, _points_service_pb2.GetBalancesResponse]
-    """GetBalances answers a member's balances now: what is due to expire is subtracted already. An unknown member has none (all 0)."""
+    """GetBalances answers a member's balances now: what is due to expire is subtracted and a hold whose
+    timeout has come is released already. An unknown member has none (all 0).
+    """
     ListEntries: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.ListEntriesRequest, _points_service_pb2.ListEntriesResponse]
     """ListEntries pages through a member's statement, newest first."""
     PublishProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.PublishProgrammeRequest, _points_service_pb2.PublishProgrammeResponse]
     """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-    latest version's.
+    latest version's: drafting and activating in one. ProgrammeService has the longer way.
     """
     GetProgramme: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 @_typing.type_check_only
 class PointsServiceAsyncStub(PointsServiceStub):
@@ -97,30 +129,61 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """BatchPost posts up to 256 purchases, each with its own outcome; about fifty times cheaper an item than Post."""
     CancelPost: _aio.UnaryUnaryMultiCallable[_points_service_pb2.CancelPostRequest, _points_service_pb2.CancelPostResponse]  # type: ignore[assignment]
     """CancelPost settles a post in doubt: it returns what was posted, or else makes sure that the checkout can never
-    be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
+    be posted (a later Post or AuthorizeHold answers CHECKOUT_CANCELLED). Either answer is final. An open hold of the
+    checkout is released with it.
     """
     Reverse: _aio.UnaryUnaryMultiCallable[_points_service_pb2.ReverseRequest, _points_service_pb2.ReverseResponse]  # type: ignore[assignment]
-    """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-    (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-    of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-    already: neither taken nor owed.
+    """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+    reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+    to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+    becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+    version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+    What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+    largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+    fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+    back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+    REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]  # type: ignore[assignment]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
     BatchTopUp: _aio.UnaryUnaryMultiCallable[_points_service_pb2.BatchTopUpRequest, _points_service_pb2.BatchTopUpResponse]  # type: ignore[assignment]
     """BatchTopUp tops up to 256 times, each with its own outcome."""
+    AuthorizeHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.AuthorizeHoldRequest, _hold_pb2.AuthorizeHoldResponse]  # type: ignore[assignment]
+    """AuthorizeHold sets points and stored value aside. They stay the member's, but only the hold can spend them, also
+    where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
+    HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
+    """
+    CaptureHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.CaptureHoldRequest, _hold_pb2.CaptureHoldResponse]  # type: ignore[assignment]
+    """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
+    with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
+    captured by Post with its `hold_id` instead.
+    """
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.ReleaseHoldRequest, _hold_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
+    """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
+    answers HOLD_RELEASED.
+    """
+    GetHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.GetHoldRequest, _hold_pb2.GetHoldResponse]  # type: ignore[assignment]
+    """GetHold answers a hold as it stands now, its timeout counted."""
+    ListOpenHolds: _aio.UnaryUnaryMultiCallable[_hold_pb2.ListOpenHoldsRequest, _hold_pb2.ListOpenHoldsResponse]  # type: ignore[assignment]
+    """ListOpenHolds answers all open holds of a member, their timeouts counted."""
     GetBalances: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetBalancesRequest, _points_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
-    """GetBalances answers a member's balances now: what is due to expire is subtracted already. An unknown member has none (all 0)."""
+    """GetBalances answers a member's balances now: what is due to expire is subtracted and a hold whose
+    timeout has come is released already. An unknown member has none (all 0).
+    """
     ListEntries: _aio.UnaryUnaryMultiCallable[_points_service_pb2.ListEntriesRequest, _points_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """ListEntries pages through a member's statement, newest first."""
     PublishProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.PublishProgrammeRequest, _points_service_pb2.PublishProgrammeResponse]  # type: ignore[assignment]
     """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-    latest version's.
+    latest version's: drafting and activating in one. ProgrammeService has the longer way.
     """
     GetProgramme: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetProgrammeRequest, _points_service_pb2.GetProgrammeResponse]  # type: ignore[assignment]
     """GetProgramme answers the version valid now, or the one asked for."""
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VerifyBooksRequest, _points_service_pb2.VerifyBooksResponse]  # type: ignore[assignment]
-    """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+    """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+    go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
+    `huitouke-points verify` beside the service.
+    """
 
 class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
     """PointsService keeps every member's points and stored value and is the only place that changes them.
@@ -165,7 +228,8 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.CancelPostResponse, _abc.Awaitable[_points_service_pb2.CancelPostResponse]]:
         """CancelPost settles a post in doubt: it returns what was posted, or else makes sure that the checkout can never
-        be posted (a later Post answers CHECKOUT_CANCELLED). Either answer is final.
+        be posted (a later Post or AuthorizeHold answers CHECKOUT_CANCELLED). Either answer is final. An open hold of the
+        checkout is released with it.
         """
 
     @_abc_1.abstractmethod
@@ -174,10 +238,17 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.ReverseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.ReverseResponse, _abc.Awaitable[_points_service_pb2.ReverseResponse]]:
-        """Reverse undoes a posted checkout wholly: spent value returns to its original lots with their original expiry
-        (what would return to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent
-        of them already becomes a debt, collected from the next earnings. Earned points that expired meanwhile are gone
-        already: neither taken nor owed.
+        """Reverse undoes a posted checkout by whole or by part, any number of times up to its bill, each time by its own
+        reversal_id. Spent value returns to its original lots with their original expiry, the last spent first (what would return
+        to an expired lot expires at once, as its own posting); earned points are taken back, and what was spent of them already
+        becomes a debt, collected from the next earnings, or the reversal is refused (EARNED_POINTS_SPENT), as the programme
+        version says that the checkout was posted with. Earned points that expired meanwhile are gone already: neither taken nor owed.
+
+        What each part of the bill (worth of points, CASH, BONUS, money) gets back by now is its share of all that was refunded, by
+        largest remainder, and what one reversal gives is that less what earlier ones gave: parts add up to the amount to the
+        fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
+        back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
+        REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
         """
 
     @_abc_1.abstractmethod
@@ -197,12 +268,62 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """BatchTopUp tops up to 256 times, each with its own outcome."""
 
     @_abc_1.abstractmethod
+    def AuthorizeHold(
+        self,
+        request: _hold_pb2.AuthorizeHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.AuthorizeHoldResponse, _abc.Awaitable[_hold_pb2.AuthorizeHoldResponse]]:
+        """AuthorizeHold sets points and stored value aside. They stay the member's, but only the hold can spend them, also
+        where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
+        HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
+        """
+
+    @_abc_1.abstractmethod
+    def CaptureHold(
+        self,
+        request: _hold_pb2.CaptureHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.CaptureHoldResponse, _abc.Awaitable[_hold_pb2.CaptureHoldResponse]]:
+        """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
+        with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
+        captured by Post with its `hold_id` instead.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _hold_pb2.ReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.ReleaseHoldResponse, _abc.Awaitable[_hold_pb2.ReleaseHoldResponse]]:
+        """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
+        answers HOLD_RELEASED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHold(
+        self,
+        request: _hold_pb2.GetHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.GetHoldResponse, _abc.Awaitable[_hold_pb2.GetHoldResponse]]:
+        """GetHold answers a hold as it stands now, its timeout counted."""
+
+    @_abc_1.abstractmethod
+    def ListOpenHolds(
+        self,
+        request: _hold_pb2.ListOpenHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.ListOpenHoldsResponse, _abc.Awaitable[_hold_pb2.ListOpenHoldsResponse]]:
+        """ListOpenHolds answers all open holds of a member, their timeouts counted."""
+
+    @_abc_1.abstractmethod
     def GetBalances(
         self,
         request: _points_service_pb2.GetBalancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.GetBalancesResponse, _abc.Awaitable[_points_service_pb2.GetBalancesResponse]]:
-        """GetBalances answers a member's balances now: what is due to expire is subtracted already. An unknown member has none (all 0)."""
+        """GetBalances answers a member's balances now: what is due to expire is subtracted and a hold whose
+        timeout has come is released already. An unknown member has none (all 0).
+        """
 
     @_abc_1.abstractmethod
     def ListEntries(
@@ -219,7 +340,7 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.PublishProgrammeResponse, _abc.Awaitable[_points_service_pb2.PublishProgrammeResponse]]:
         """PublishProgramme makes a new version of the programme, valid from its `valid_from`, which must not lie before the
-        latest version's.
+        latest version's: drafting and activating in one. ProgrammeService has the longer way.
         """
 
     @_abc_1.abstractmethod
@@ -236,6 +357,9 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.VerifyBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.VerifyBooksResponse, _abc.Awaitable[_points_service_pb2.VerifyBooksResponse]]:
-        """VerifyBooks recomputes every balance from postings in one snapshot and compares. Costs a scan of the ledger."""
+        """VerifyBooks recomputes every balance, lot, debt and house account from postings in one snapshot and compares, while others
+        go on writing. Costs several scans of the ledger (minutes for ten million postings): give it a long deadline, or run
+        `huitouke-points verify` beside the service.
+        """
 
 def add_PointsServiceServicer_to_server(servicer: PointsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

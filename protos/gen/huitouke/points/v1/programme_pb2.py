@@ -27,9 +27,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import booking_channel_pb2 as huitouke_dot_type_dot_v1_dot_booking__channel__pb2
 from huitouke.type.v1 import merchant_category_pb2 as huitouke_dot_type_dot_v1_dot_merchant__category__pb2
+from huitouke.type.v1 import season_pb2 as huitouke_dot_type_dot_v1_dot_season__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"huitouke/points/v1/programme.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!huitouke/points/v1/purchase.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\"\xc7\x02\n\tProgramme\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x36\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\rearning_rules\x18\x03 \x03(\x0b\x32\x1f.huitouke.points.v1.EarningRuleB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12:\n\nredemption\x18\x04 \x01(\x0b\x32\x1e.huitouke.points.v1.RedemptionB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\x0cstored_value\x18\x05 \x01(\x0b\x32$.huitouke.points.v1.StoredValueTermsB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x1apoints_expire_after_months\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf0\x01(\x00\"\xf9\x02\n\x0b\x45\x61rningRule\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,63}$\x12\x45\n\x0estacking_class\x18\x02 \x01(\x0e\x32!.huitouke.points.v1.StackingClassB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x30\n\tcondition\x18\x03 \x01(\x0b\x32\x1d.huitouke.points.v1.Condition\x12,\n\x15points_per_unit_milli\x18\x04 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00H\x00\x12(\n\x10multiplier_milli\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\xa0\x8d\x06 \xe8\x07H\x00\x12#\n\x0c\x66ixed_points\x18\x06 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00H\x00\x12\x36\n\x06\x66under\x18\x07 \x01(\x0e\x32\x1a.huitouke.points.v1.FunderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x42\x0f\n\x06\x65\x66\x66\x65\x63t\x12\x05\xbaH\x02\x08\x01\"\xc9\x02\n\tCondition\x12I\n\ncategories\x18\x01 \x03(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\x11\xbaH\x0e\x92\x01\x0b\x10\x07\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x05tiers\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18 \x12\x1e\n\x04tags\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18@\x12\"\n\x08weekdays\x18\x04 \x03(\x05\x42\x10\xbaH\r\x92\x01\n\x10\x07\"\x06\x1a\x04\x18\x07(\x01\x12\x45\n\x08\x63hannels\x18\x05 \x03(\x0e\x32 .huitouke.type.v1.BookingChannelB\x11\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12+\n\x13minimum_spend_minor\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12\x18\n\x10\x62irth_month_only\x18\x07 \x01(\x08\"\x9d\x01\n\nRedemption\x12$\n\x0fpoints_per_unit\x18\x01 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00\x12$\n\x0eminimum_points\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/(\x00\x12\x43\n\x0emaximum_shares\x18\x03 \x03(\x0b\x32!.huitouke.points.v1.CategoryShareB\x08\xbaH\x05\x92\x01\x02\x10\x07\"y\n\rCategoryShare\x12@\n\x08\x63\x61tegory\x18\x01 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x12share_basis_points\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\"\x97\x02\n\x10StoredValueTerms\x12=\n\x0ctop_up_tiers\x18\x01 \x03(\x0b\x32\x1d.huitouke.points.v1.TopUpTierB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12(\n\x12top_up_limit_minor\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12)\n\x13\x62\x61lance_limit_minor\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12?\n\x0bspend_order\x18\x04 \x01(\x0e\x32\x1e.huitouke.points.v1.SpendOrderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x1a\x62onus_expires_after_months\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf0\x01(\x00\"P\n\tTopUpTier\x12 \n\nfrom_minor\x18\x01 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12!\n\x0b\x62onus_minor\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00*|\n\rStackingClass\x12\x1e\n\x1aSTACKING_CLASS_UNSPECIFIED\x10\x00\x12\x17\n\x13STACKING_CLASS_BASE\x10\x01\x12\x1a\n\x16STACKING_CLASS_BEST_OF\x10\x02\x12\x16\n\x12STACKING_CLASS_ADD\x10\x03*\x80\x01\n\nSpendOrder\x12\x1b\n\x17SPEND_ORDER_UNSPECIFIED\x10\x00\x12\x1c\n\x18SPEND_ORDER_PROPORTIONAL\x10\x01\x12\x1a\n\x16SPEND_ORDER_CASH_FIRST\x10\x02\x12\x1b\n\x17SPEND_ORDER_BONUS_FIRST\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"huitouke/points/v1/programme.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!huitouke/points/v1/purchase.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\x1a\x1dhuitouke/type/v1/season.proto\"\x81\x03\n\tProgramme\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x36\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\rearning_rules\x18\x03 \x03(\x0b\x32\x1f.huitouke.points.v1.EarningRuleB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12:\n\nredemption\x18\x04 \x01(\x0b\x32\x1e.huitouke.points.v1.RedemptionB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\x0cstored_value\x18\x05 \x01(\x0b\x32$.huitouke.points.v1.StoredValueTermsB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x1apoints_expire_after_months\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf0\x01(\x00\x12\x38\n\x08\x63lawback\x18\x14 \x01(\x0e\x32\x1c.huitouke.points.v1.ClawbackB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x91\x05\n\x0b\x45\x61rningRule\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,63}$\x12\x45\n\x0estacking_class\x18\x02 \x01(\x0e\x32!.huitouke.points.v1.StackingClassB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x30\n\tcondition\x18\x03 \x01(\x0b\x32\x1d.huitouke.points.v1.Condition\x12,\n\x15points_per_unit_milli\x18\x04 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00H\x00\x12(\n\x10multiplier_milli\x18\x05 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\xa0\x8d\x06 \xe8\x07H\x00\x12#\n\x0c\x66ixed_points\x18\x06 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00H\x00\x12\x36\n\x06\x66under\x18\x07 \x01(\x0e\x32\x1a.huitouke.points.v1.FunderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x08rounding\x18\x08 \x01(\x0e\x32\x1c.huitouke.points.v1.RoundingB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12&\n\x04\x63\x61ps\x18\t \x01(\x0b\x32\x18.huitouke.points.v1.Caps\x12,\n\x07pending\x18\n \x01(\x0b\x32\x1b.huitouke.points.v1.Pending\x12%\n\rbudget_points\x18\x0b \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12.\n\nvalid_from\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\x06\x65\x66\x66\x65\x63t\x12\x05\xbaH\x02\x08\x01\"u\n\x04\x43\x61ps\x12#\n\x0cper_checkout\x18\x01 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00\x12%\n\x0eper_member_day\x18\x02 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00\x12!\n\nper_member\x18\x03 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00\"<\n\x07Pending\x12\x18\n\x04\x64\x61ys\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xda\x05(\x00\x12\x17\n\x0funtil_stay_ends\x18\x02 \x01(\x08\"\xfc\x04\n\tCondition\x12I\n\ncategories\x18\x01 \x03(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\x11\xbaH\x0e\x92\x01\x0b\x10\x07\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x05tiers\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18 \x12\x1e\n\x04tags\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18@\x12\"\n\x08weekdays\x18\x04 \x03(\x05\x42\x10\xbaH\r\x92\x01\n\x10\x07\"\x06\x1a\x04\x18\x07(\x01\x12\x45\n\x08\x63hannels\x18\x05 \x03(\x0e\x32 .huitouke.type.v1.BookingChannelB\x11\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12+\n\x13minimum_spend_minor\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12\x18\n\x10\x62irth_month_only\x18\x07 \x01(\x08\x12\x1f\n\x05hours\x18\x08 \x03(\x05\x42\x10\xbaH\r\x92\x01\n\x10\x18\"\x06\x1a\x04\x18\x17(\x00\x12<\n\x07seasons\x18\t \x03(\x0e\x32\x18.huitouke.type.v1.SeasonB\x11\xbaH\x0e\x92\x01\x0b\x10\x03\"\x07\x82\x01\x04\x10\x01 \x00\x12$\n\nrate_codes\x18\n \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18 \x12\x33\n\nproperties\x18\x0b \x03(\tB\x1f\xbaH\x1c\x92\x01\x19\x10\xf4\x03\"\x14r\x12\x32\x10^[A-Z0-9]{2,16}$\x12#\n\tmerchants\x18\x0c \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\xb0\x01\x01\x12!\n\x07outlets\x18\r \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\xb0\x01\x01\x12\x1b\n\x13\x66irst_purchase_only\x18\x0e \x01(\x08\x12\x12\n\nexpression\x18\x0f \x01(\t\"\x9d\x01\n\nRedemption\x12$\n\x0fpoints_per_unit\x18\x01 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84= \x00\x12$\n\x0eminimum_points\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/(\x00\x12\x43\n\x0emaximum_shares\x18\x03 \x03(\x0b\x32!.huitouke.points.v1.CategoryShareB\x08\xbaH\x05\x92\x01\x02\x10\x07\"y\n\rCategoryShare\x12@\n\x08\x63\x61tegory\x18\x01 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x12share_basis_points\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\"\x97\x02\n\x10StoredValueTerms\x12=\n\x0ctop_up_tiers\x18\x01 \x03(\x0b\x32\x1d.huitouke.points.v1.TopUpTierB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12(\n\x12top_up_limit_minor\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12)\n\x13\x62\x61lance_limit_minor\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12?\n\x0bspend_order\x18\x04 \x01(\x0e\x32\x1e.huitouke.points.v1.SpendOrderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x1a\x62onus_expires_after_months\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf0\x01(\x00\"P\n\tTopUpTier\x12 \n\nfrom_minor\x18\x01 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00\x12!\n\x0b\x62onus_minor\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/ \x00*O\n\x08\x43lawback\x12\x18\n\x14\x43LAWBACK_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43LAWBACK_COLLECT\x10\x01\x12\x13\n\x0f\x43LAWBACK_REFUSE\x10\x02*^\n\x08Rounding\x12\x18\n\x14ROUNDING_UNSPECIFIED\x10\x00\x12\x11\n\rROUNDING_DOWN\x10\x01\x12\x14\n\x10ROUNDING_HALF_UP\x10\x02\x12\x0f\n\x0bROUNDING_UP\x10\x03*|\n\rStackingClass\x12\x1e\n\x1aSTACKING_CLASS_UNSPECIFIED\x10\x00\x12\x17\n\x13STACKING_CLASS_BASE\x10\x01\x12\x1a\n\x16STACKING_CLASS_BEST_OF\x10\x02\x12\x16\n\x12STACKING_CLASS_ADD\x10\x03*\x80\x01\n\nSpendOrder\x12\x1b\n\x17SPEND_ORDER_UNSPECIFIED\x10\x00\x12\x1c\n\x18SPEND_ORDER_PROPORTIONAL\x10\x01\x12\x1a\n\x16SPEND_ORDER_CASH_FIRST\x10\x02\x12\x1b\n\x17SPEND_ORDER_BONUS_FIRST\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROGRAMME'].fields_by_name['stored_value']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PROGRAMME'].fields_by_name['points_expire_after_months']._loaded_options = None
   _globals['_PROGRAMME'].fields_by_name['points_expire_after_months']._serialized_options = b'\272H\007\032\005\030\360\001(\000'
+  _globals['_PROGRAMME'].fields_by_name['clawback']._loaded_options = None
+  _globals['_PROGRAMME'].fields_by_name['clawback']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_EARNINGRULE'].oneofs_by_name['effect']._loaded_options = None
   _globals['_EARNINGRULE'].oneofs_by_name['effect']._serialized_options = b'\272H\002\010\001'
   _globals['_EARNINGRULE'].fields_by_name['code']._loaded_options = None
@@ -60,6 +63,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EARNINGRULE'].fields_by_name['fixed_points']._serialized_options = b'\272H\010\"\006\030\300\204= \000'
   _globals['_EARNINGRULE'].fields_by_name['funder']._loaded_options = None
   _globals['_EARNINGRULE'].fields_by_name['funder']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_EARNINGRULE'].fields_by_name['rounding']._loaded_options = None
+  _globals['_EARNINGRULE'].fields_by_name['rounding']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_EARNINGRULE'].fields_by_name['budget_points']._loaded_options = None
+  _globals['_EARNINGRULE'].fields_by_name['budget_points']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
+  _globals['_CAPS'].fields_by_name['per_checkout']._loaded_options = None
+  _globals['_CAPS'].fields_by_name['per_checkout']._serialized_options = b'\272H\n\"\010\030\200\224\353\334\003(\000'
+  _globals['_CAPS'].fields_by_name['per_member_day']._loaded_options = None
+  _globals['_CAPS'].fields_by_name['per_member_day']._serialized_options = b'\272H\n\"\010\030\200\224\353\334\003(\000'
+  _globals['_CAPS'].fields_by_name['per_member']._loaded_options = None
+  _globals['_CAPS'].fields_by_name['per_member']._serialized_options = b'\272H\n\"\010\030\200\224\353\334\003(\000'
+  _globals['_PENDING'].fields_by_name['days']._loaded_options = None
+  _globals['_PENDING'].fields_by_name['days']._serialized_options = b'\272H\007\032\005\030\332\005(\000'
   _globals['_CONDITION'].fields_by_name['categories']._loaded_options = None
   _globals['_CONDITION'].fields_by_name['categories']._serialized_options = b'\272H\016\222\001\013\020\007\"\007\202\001\004\020\001 \000'
   _globals['_CONDITION'].fields_by_name['tiers']._loaded_options = None
@@ -72,6 +87,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONDITION'].fields_by_name['channels']._serialized_options = b'\272H\016\222\001\013\020\005\"\007\202\001\004\020\001 \000'
   _globals['_CONDITION'].fields_by_name['minimum_spend_minor']._loaded_options = None
   _globals['_CONDITION'].fields_by_name['minimum_spend_minor']._serialized_options = b'\272H\013\"\t\030\200\320\333\303\364\002(\000'
+  _globals['_CONDITION'].fields_by_name['hours']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['hours']._serialized_options = b'\272H\r\222\001\n\020\030\"\006\032\004\030\027(\000'
+  _globals['_CONDITION'].fields_by_name['seasons']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['seasons']._serialized_options = b'\272H\016\222\001\013\020\003\"\007\202\001\004\020\001 \000'
+  _globals['_CONDITION'].fields_by_name['rate_codes']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['rate_codes']._serialized_options = b'\272H\r\222\001\n\020d\"\006r\004\020\001\030 '
+  _globals['_CONDITION'].fields_by_name['properties']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['properties']._serialized_options = b'\272H\034\222\001\031\020\364\003\"\024r\0222\020^[A-Z0-9]{2,16}$'
+  _globals['_CONDITION'].fields_by_name['merchants']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['merchants']._serialized_options = b'\272H\r\222\001\n\020\364\003\"\005r\003\260\001\001'
+  _globals['_CONDITION'].fields_by_name['outlets']._loaded_options = None
+  _globals['_CONDITION'].fields_by_name['outlets']._serialized_options = b'\272H\r\222\001\n\020\364\003\"\005r\003\260\001\001'
   _globals['_REDEMPTION'].fields_by_name['points_per_unit']._loaded_options = None
   _globals['_REDEMPTION'].fields_by_name['points_per_unit']._serialized_options = b'\272H\010\"\006\030\300\204= \000'
   _globals['_REDEMPTION'].fields_by_name['minimum_points']._loaded_options = None
@@ -96,22 +123,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOPUPTIER'].fields_by_name['from_minor']._serialized_options = b'\272H\t\"\007\030\200\302\327/ \000'
   _globals['_TOPUPTIER'].fields_by_name['bonus_minor']._loaded_options = None
   _globals['_TOPUPTIER'].fields_by_name['bonus_minor']._serialized_options = b'\272H\t\"\007\030\200\302\327/ \000'
-  _globals['_STACKINGCLASS']._serialized_start=1926
-  _globals['_STACKINGCLASS']._serialized_end=2050
-  _globals['_SPENDORDER']._serialized_start=2053
-  _globals['_SPENDORDER']._serialized_end=2181
-  _globals['_PROGRAMME']._serialized_start=238
-  _globals['_PROGRAMME']._serialized_end=565
-  _globals['_EARNINGRULE']._serialized_start=568
-  _globals['_EARNINGRULE']._serialized_end=945
-  _globals['_CONDITION']._serialized_start=948
-  _globals['_CONDITION']._serialized_end=1277
-  _globals['_REDEMPTION']._serialized_start=1280
-  _globals['_REDEMPTION']._serialized_end=1437
-  _globals['_CATEGORYSHARE']._serialized_start=1439
-  _globals['_CATEGORYSHARE']._serialized_end=1560
-  _globals['_STOREDVALUETERMS']._serialized_start=1563
-  _globals['_STOREDVALUETERMS']._serialized_end=1842
-  _globals['_TOPUPTIER']._serialized_start=1844
-  _globals['_TOPUPTIER']._serialized_end=1924
+  _globals['_CLAWBACK']._serialized_start=2783
+  _globals['_CLAWBACK']._serialized_end=2862
+  _globals['_ROUNDING']._serialized_start=2864
+  _globals['_ROUNDING']._serialized_end=2958
+  _globals['_STACKINGCLASS']._serialized_start=2960
+  _globals['_STACKINGCLASS']._serialized_end=3084
+  _globals['_SPENDORDER']._serialized_start=3087
+  _globals['_SPENDORDER']._serialized_end=3215
+  _globals['_PROGRAMME']._serialized_start=269
+  _globals['_PROGRAMME']._serialized_end=654
+  _globals['_EARNINGRULE']._serialized_start=657
+  _globals['_EARNINGRULE']._serialized_end=1314
+  _globals['_CAPS']._serialized_start=1316
+  _globals['_CAPS']._serialized_end=1433
+  _globals['_PENDING']._serialized_start=1435
+  _globals['_PENDING']._serialized_end=1495
+  _globals['_CONDITION']._serialized_start=1498
+  _globals['_CONDITION']._serialized_end=2134
+  _globals['_REDEMPTION']._serialized_start=2137
+  _globals['_REDEMPTION']._serialized_end=2294
+  _globals['_CATEGORYSHARE']._serialized_start=2296
+  _globals['_CATEGORYSHARE']._serialized_end=2417
+  _globals['_STOREDVALUETERMS']._serialized_start=2420
+  _globals['_STOREDVALUETERMS']._serialized_end=2699
+  _globals['_TOPUPTIER']._serialized_start=2701
+  _globals['_TOPUPTIER']._serialized_end=2781
 # @@protoc_insertion_point(module_scope)

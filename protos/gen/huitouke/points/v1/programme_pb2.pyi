@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import booking_channel_pb2 as _booking_channel_pb2
 from huitouke.type.v1 import merchant_category_pb2 as _merchant_category_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -22,6 +23,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Clawback:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClawbackEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Clawback.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLAWBACK_UNSPECIFIED: _Clawback.ValueType  # 0
+    """Not said: COLLECT."""
+    CLAWBACK_COLLECT: _Clawback.ValueType  # 1
+    """Take what is there and record a debt, collected from the next earnings."""
+    CLAWBACK_REFUSE: _Clawback.ValueType  # 2
+    """Refuse the reversal: EARNED_POINTS_SPENT."""
+
+class Clawback(_Clawback, metaclass=_ClawbackEnumTypeWrapper):
+    """Clawback says what a reversal does where earned points are spent already."""
+
+CLAWBACK_UNSPECIFIED: Clawback.ValueType  # 0
+"""Not said: COLLECT."""
+CLAWBACK_COLLECT: Clawback.ValueType  # 1
+"""Take what is there and record a debt, collected from the next earnings."""
+CLAWBACK_REFUSE: Clawback.ValueType  # 2
+"""Refuse the reversal: EARNED_POINTS_SPENT."""
+Global___Clawback: _TypeAlias = Clawback  # noqa: Y015
+
+class _Rounding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoundingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rounding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROUNDING_UNSPECIFIED: _Rounding.ValueType  # 0
+    """Not said: down."""
+    ROUNDING_DOWN: _Rounding.ValueType  # 1
+    """Down."""
+    ROUNDING_HALF_UP: _Rounding.ValueType  # 2
+    """To the nearest, halves up."""
+    ROUNDING_UP: _Rounding.ValueType  # 3
+    """Up."""
+
+class Rounding(_Rounding, metaclass=_RoundingEnumTypeWrapper):
+    """Rounding says what becomes of a part of a point."""
+
+ROUNDING_UNSPECIFIED: Rounding.ValueType  # 0
+"""Not said: down."""
+ROUNDING_DOWN: Rounding.ValueType  # 1
+"""Down."""
+ROUNDING_HALF_UP: Rounding.ValueType  # 2
+"""To the nearest, halves up."""
+ROUNDING_UP: Rounding.ValueType  # 3
+"""Up."""
+Global___Rounding: _TypeAlias = Rounding  # noqa: Y015
 
 class _StackingClass:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -93,10 +146,15 @@ class Programme(_message.Message):
     REDEMPTION_FIELD_NUMBER: _builtins.int
     STORED_VALUE_FIELD_NUMBER: _builtins.int
     POINTS_EXPIRE_AFTER_MONTHS_FIELD_NUMBER: _builtins.int
+    CLAWBACK_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version number, given by the service."""
     points_expire_after_months: _builtins.int
     """Months after which earned points expire, rounded to the month's end in the property's zone; 0 for never. Default 24."""
+    clawback: Global___Clawback.ValueType
+    """What a reversal does where points earned by the purchase are spent already; unspecified: COLLECT. The version that a
+    purchase was posted with decides its reversals.
+    """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """From when it applies."""
@@ -122,10 +180,11 @@ class Programme(_message.Message):
         redemption: Global___Redemption | None = ...,
         stored_value: Global___StoredValueTerms | None = ...,
         points_expire_after_months: _builtins.int = ...,
+        clawback: Global___Clawback.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["earning_rules", b"earning_rules", "points_expire_after_months", b"points_expire_after_months", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clawback", b"clawback", "earning_rules", b"earning_rules", "points_expire_after_months", b"points_expire_after_months", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,6 +205,12 @@ class EarningRule(_message.Message):
     MULTIPLIER_MILLI_FIELD_NUMBER: _builtins.int
     FIXED_POINTS_FIELD_NUMBER: _builtins.int
     FUNDER_FIELD_NUMBER: _builtins.int
+    ROUNDING_FIELD_NUMBER: _builtins.int
+    CAPS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    BUDGET_POINTS_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code, unique in the programme, shown on receipts: for example "BASE_ROOM"."""
     stacking_class: Global___StackingClass.ValueType
@@ -158,9 +223,31 @@ class EarningRule(_message.Message):
     """ADD: a fixed number of points per checkout."""
     funder: _purchase_pb2.Funder.ValueType
     """Who funds the points."""
+    rounding: Global___Rounding.ValueType
+    """What becomes of a part of a point; not said is down."""
+    budget_points: _builtins.int
+    """The most it gives to all members together over the rule code's whole life, 0 for no bound. Never overshot: the last
+    points may be fewer than the rule would give. The highest version's number counts.
+    """
     @_builtins.property
     def condition(self) -> Global___Condition:
         """When it applies; empty lists ask nothing."""
+
+    @_builtins.property
+    def caps(self) -> Global___Caps:
+        """The most it gives."""
+
+    @_builtins.property
+    def pending(self) -> Global___Pending:
+        """How long its points wait before they can be spent."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Applies to purchases from this instant on; absent for always."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Applies to purchases before this instant; absent for ever."""
 
     def __init__(
         self,
@@ -172,16 +259,80 @@ class EarningRule(_message.Message):
         multiplier_milli: _builtins.int = ...,
         fixed_points: _builtins.int = ...,
         funder: _purchase_pb2.Funder.ValueType = ...,
+        rounding: Global___Rounding.ValueType = ...,
+        caps: Global___Caps | None = ...,
+        pending: Global___Pending | None = ...,
+        budget_points: _builtins.int = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "effect", b"effect", "fixed_points", b"fixed_points", "multiplier_milli", b"multiplier_milli", "points_per_unit_milli", b"points_per_unit_milli"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "condition", b"condition", "effect", b"effect", "fixed_points", b"fixed_points", "multiplier_milli", b"multiplier_milli", "pending", b"pending", "points_per_unit_milli", b"points_per_unit_milli", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "condition", b"condition", "effect", b"effect", "fixed_points", b"fixed_points", "funder", b"funder", "multiplier_milli", b"multiplier_milli", "points_per_unit_milli", b"points_per_unit_milli", "stacking_class", b"stacking_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_points", b"budget_points", "caps", b"caps", "code", b"code", "condition", b"condition", "effect", b"effect", "fixed_points", b"fixed_points", "funder", b"funder", "multiplier_milli", b"multiplier_milli", "pending", b"pending", "points_per_unit_milli", b"points_per_unit_milli", "rounding", b"rounding", "stacking_class", b"stacking_class", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_effect: _TypeAlias = _typing.Literal["points_per_unit_milli", "multiplier_milli", "fixed_points"]  # noqa: Y015
     _WhichOneofArgType_effect: _TypeAlias = _typing.Literal["effect", b"effect"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_effect) -> _WhichOneofReturnType_effect | None: ...
 
 Global___EarningRule: _TypeAlias = EarningRule  # noqa: Y015
+
+@_typing.final
+class Caps(_message.Message):
+    """Caps bound what one rule gives; 0 is no cap. What is left below a cap is given. A multiplier counts on what BASE
+    rules give after their caps. A reversal gives back what it takes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PER_CHECKOUT_FIELD_NUMBER: _builtins.int
+    PER_MEMBER_DAY_FIELD_NUMBER: _builtins.int
+    PER_MEMBER_FIELD_NUMBER: _builtins.int
+    per_checkout: _builtins.int
+    """Points in one checkout."""
+    per_member_day: _builtins.int
+    """Points per member and day of the property's calendar."""
+    per_member: _builtins.int
+    """Points per member over the rule code's whole life: a campaign's cap."""
+    def __init__(
+        self,
+        *,
+        per_checkout: _builtins.int = ...,
+        per_member_day: _builtins.int = ...,
+        per_member: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["per_checkout", b"per_checkout", "per_member", b"per_member", "per_member_day", b"per_member_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Caps: _TypeAlias = Caps  # noqa: Y015
+
+@_typing.final
+class Pending(_message.Message):
+    """Pending says how long points wait; the later of the two where both are given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    UNTIL_STAY_ENDS_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Days of 24 hours from the purchase on."""
+    until_stay_ends: _builtins.bool
+    """Until the stay's `ends_at`; without a known end the days alone count."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        until_stay_ends: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "until_stay_ends", b"until_stay_ends"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pending: _TypeAlias = Pending  # noqa: Y015
 
 @_typing.final
 class Condition(_message.Message):
@@ -196,10 +347,29 @@ class Condition(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     MINIMUM_SPEND_MINOR_FIELD_NUMBER: _builtins.int
     BIRTH_MONTH_ONLY_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    SEASONS_FIELD_NUMBER: _builtins.int
+    RATE_CODES_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
+    MERCHANTS_FIELD_NUMBER: _builtins.int
+    OUTLETS_FIELD_NUMBER: _builtins.int
+    FIRST_PURCHASE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPRESSION_FIELD_NUMBER: _builtins.int
     minimum_spend_minor: _builtins.int
     """The checkout's bill after coupons is at least this, minor units."""
     birth_month_only: _builtins.bool
     """Only in the member's month of birth."""
+    first_purchase_only: _builtins.bool
+    """Only a member's first purchase."""
+    expression: _builtins.str
+    """A condition in CEL, asked after all others; must be of type bool. At most 1,000 characters and 200 words and signs;
+    macros (has, all, exists, exists_one, map, filter) are not allowed. Otherwise CONDITION_INVALID, with the place.
+    Variables: bill_minor int; amounts map(string, int), fen by category, every one present; tier string; tags
+    list(string); birth_month int (0 unknown); first_purchase bool; month, day, weekday (Monday is 1), hour int, by the
+    property's calendar; season, channel, rate_code string ("" unknown); nights int; property, merchant, outlet string;
+    redeem_points, pay_stored_value_minor int. For example: amounts.SPA > 30000 && "family" in tags && hour < 12.
+    Where it fails at run time (a division by zero), the checkout goes on without the rule: see Posted.rule_faults.
+    """
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_merchant_category_pb2.MerchantCategory.ValueType]:
         """Any of these categories."""
@@ -220,6 +390,30 @@ class Condition(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_booking_channel_pb2.BookingChannel.ValueType]:
         """For ROOM lines: any of these booking channels. A ROOM line without a stay does not match a rule that asks."""
 
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Any of these hours of the day (0 to 23; 18 is from 18:00 until before 19:00) of the property's calendar."""
+
+    @_builtins.property
+    def seasons(self) -> _containers.RepeatedScalarFieldContainer[_season_pb2.Season.ValueType]:
+        """Any of these seasons."""
+
+    @_builtins.property
+    def rate_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For ROOM lines: any of these rate codes."""
+
+    @_builtins.property
+    def properties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these properties."""
+
+    @_builtins.property
+    def merchants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these merchants (UUIDs)."""
+
+    @_builtins.property
+    def outlets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these outlets (UUIDs)."""
+
     def __init__(
         self,
         *,
@@ -230,10 +424,18 @@ class Condition(_message.Message):
         channels: _abc.Iterable[_booking_channel_pb2.BookingChannel.ValueType] | None = ...,
         minimum_spend_minor: _builtins.int = ...,
         birth_month_only: _builtins.bool = ...,
+        hours: _abc.Iterable[_builtins.int] | None = ...,
+        seasons: _abc.Iterable[_season_pb2.Season.ValueType] | None = ...,
+        rate_codes: _abc.Iterable[_builtins.str] | None = ...,
+        properties: _abc.Iterable[_builtins.str] | None = ...,
+        merchants: _abc.Iterable[_builtins.str] | None = ...,
+        outlets: _abc.Iterable[_builtins.str] | None = ...,
+        first_purchase_only: _builtins.bool = ...,
+        expression: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_month_only", b"birth_month_only", "categories", b"categories", "channels", b"channels", "minimum_spend_minor", b"minimum_spend_minor", "tags", b"tags", "tiers", b"tiers", "weekdays", b"weekdays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_month_only", b"birth_month_only", "categories", b"categories", "channels", b"channels", "expression", b"expression", "first_purchase_only", b"first_purchase_only", "hours", b"hours", "merchants", b"merchants", "minimum_spend_minor", b"minimum_spend_minor", "outlets", b"outlets", "properties", b"properties", "rate_codes", b"rate_codes", "seasons", b"seasons", "tags", b"tags", "tiers", b"tiers", "weekdays", b"weekdays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

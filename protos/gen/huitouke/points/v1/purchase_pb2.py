@@ -27,9 +27,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from huitouke.type.v1 import booking_channel_pb2 as huitouke_dot_type_dot_v1_dot_booking__channel__pb2
 from huitouke.type.v1 import merchant_category_pb2 as huitouke_dot_type_dot_v1_dot_merchant__category__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
+from huitouke.type.v1 import season_pb2 as huitouke_dot_type_dot_v1_dot_season__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!huitouke/points/v1/purchase.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\x1a\x1chuitouke/type/v1/place.proto\"\xa3\x03\n\x08Purchase\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x02 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x37\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x06member\x18\x05 \x01(\x0b\x32\x1f.huitouke.points.v1.MemberFactsB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x05lines\x18\x06 \x03(\x0b\x32\x18.huitouke.points.v1.LineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12%\n\rredeem_points\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12.\n\x16pay_stored_value_minor\x18\x08 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12&\n\x04stay\x18\t \x01(\x0b\x32\x18.huitouke.points.v1.Stay\"z\n\x0bMemberFacts\x12+\n\x04tier\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x1e\n\x04tags\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18@\x12\x1e\n\x0b\x62irth_month\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x0c(\x00\"n\n\x04Line\x12@\n\x08\x63\x61tegory\x18\x01 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\"}\n\x04Stay\x12=\n\x07\x63hannel\x18\x01 \x01(\x0e\x32 .huitouke.type.v1.BookingChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\trate_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06nights\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\"\xb1\x02\n\x06Posted\x12\x17\n\x0fpoints_redeemed\x18\x01 \x01(\x03\x12\x1a\n\x12points_value_minor\x18\x02 \x01(\x03\x12\x17\n\x0f\x63\x61sh_paid_minor\x18\x03 \x01(\x03\x12\x18\n\x10\x62onus_paid_minor\x18\x04 \x01(\x03\x12\x14\n\x0cto_pay_minor\x18\x05 \x01(\x03\x12\x15\n\rpoints_earned\x18\x06 \x01(\x03\x12\x16\n\x0e\x64\x65\x62t_collected\x18\x07 \x01(\x03\x12/\n\tearned_by\x18\x08 \x03(\x0b\x32\x1c.huitouke.points.v1.EarnedBy\x12\x19\n\x11programme_version\x18\t \x01(\x03\x12.\n\x08\x62\x61lances\x18\n \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"q\n\x08\x45\x61rnedBy\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\x12\x16\n\x0e\x65ligible_minor\x18\x03 \x01(\x03\x12*\n\x06\x66under\x18\x04 \x01(\x0e\x32\x1a.huitouke.points.v1.Funder\"\xbf\x01\n\x08\x42\x61lances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\x12\x13\n\x0bpoints_debt\x18\x04 \x01(\x03\x12\x16\n\x0emember_version\x18\x05 \x01(\x03\x12\x1c\n\x14next_expiring_points\x18\x06 \x01(\x03\x12/\n\x0bnext_expiry\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*H\n\x06\x46under\x12\x16\n\x12\x46UNDER_UNSPECIFIED\x10\x00\x12\x11\n\rFUNDER_ISSUER\x10\x01\x12\x13\n\x0f\x46UNDER_MERCHANT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!huitouke/points/v1/purchase.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&huitouke/type/v1/booking_channel.proto\x1a(huitouke/type/v1/merchant_category.proto\x1a\x1chuitouke/type/v1/place.proto\x1a\x1dhuitouke/type/v1/season.proto\"\xd7\x03\n\x08Purchase\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x02 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x37\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x06member\x18\x05 \x01(\x0b\x32\x1f.huitouke.points.v1.MemberFactsB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x05lines\x18\x06 \x03(\x0b\x32\x18.huitouke.points.v1.LineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12%\n\rredeem_points\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12.\n\x16pay_stored_value_minor\x18\x08 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12&\n\x04stay\x18\t \x01(\x0b\x32\x18.huitouke.points.v1.Stay\x12\x32\n\x06season\x18\n \x01(\x0e\x32\x18.huitouke.type.v1.SeasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x94\x01\n\x0bMemberFacts\x12+\n\x04tier\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x1e\n\x04tags\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18@\x12\x1e\n\x0b\x62irth_month\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x0c(\x00\x12\x18\n\x10purchased_before\x18\x04 \x01(\x08\"n\n\x04Line\x12@\n\x08\x63\x61tegory\x18\x01 \x01(\x0e\x32\".huitouke.type.v1.MerchantCategoryB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\"\xaa\x01\n\x04Stay\x12=\n\x07\x63hannel\x18\x01 \x01(\x0e\x32 .huitouke.type.v1.BookingChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\trate_code\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06nights\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfd\x02\n\x06Posted\x12\x17\n\x0fpoints_redeemed\x18\x01 \x01(\x03\x12\x1a\n\x12points_value_minor\x18\x02 \x01(\x03\x12\x17\n\x0f\x63\x61sh_paid_minor\x18\x03 \x01(\x03\x12\x18\n\x10\x62onus_paid_minor\x18\x04 \x01(\x03\x12\x14\n\x0cto_pay_minor\x18\x05 \x01(\x03\x12\x15\n\rpoints_earned\x18\x06 \x01(\x03\x12\x16\n\x0e\x64\x65\x62t_collected\x18\x07 \x01(\x03\x12/\n\tearned_by\x18\x08 \x03(\x0b\x32\x1c.huitouke.points.v1.EarnedBy\x12\x19\n\x11programme_version\x18\t \x01(\x03\x12.\n\x08\x62\x61lances\x18\n \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\x12\x32\n\x0brule_faults\x18\x0b \x03(\x0b\x32\x1d.huitouke.points.v1.RuleFault\x12\x16\n\x0epoints_pending\x18\x0c \x01(\x03\"/\n\tRuleFault\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa4\x01\n\x08\x45\x61rnedBy\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\x12\x16\n\x0e\x65ligible_minor\x18\x03 \x01(\x03\x12*\n\x06\x66under\x18\x04 \x01(\x0e\x32\x1a.huitouke.points.v1.Funder\x12\x31\n\rpending_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\tTakenBack\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\x12*\n\x06\x66under\x18\x03 \x01(\x0e\x32\x1a.huitouke.points.v1.Funder\"\x9f\x02\n\x08\x42\x61lances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\x12\x13\n\x0bpoints_debt\x18\x04 \x01(\x03\x12\x16\n\x0emember_version\x18\x05 \x01(\x03\x12\x1c\n\x14next_expiring_points\x18\x06 \x01(\x03\x12/\n\x0bnext_expiry\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bpoints_held\x18\x08 \x01(\x03\x12\x17\n\x0f\x63\x61sh_held_minor\x18\t \x01(\x03\x12\x18\n\x10\x62onus_held_minor\x18\n \x01(\x03\x12\x16\n\x0epoints_pending\x18\x0b \x01(\x03*H\n\x06\x46under\x12\x16\n\x12\x46UNDER_UNSPECIFIED\x10\x00\x12\x11\n\rFUNDER_ISSUER\x10\x01\x12\x13\n\x0f\x46UNDER_MERCHANT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASE'].fields_by_name['redeem_points']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
   _globals['_PURCHASE'].fields_by_name['pay_stored_value_minor']._loaded_options = None
   _globals['_PURCHASE'].fields_by_name['pay_stored_value_minor']._serialized_options = b'\272H\013\"\t\030\200\320\333\303\364\002(\000'
+  _globals['_PURCHASE'].fields_by_name['season']._loaded_options = None
+  _globals['_PURCHASE'].fields_by_name['season']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_MEMBERFACTS'].fields_by_name['tier']._loaded_options = None
   _globals['_MEMBERFACTS'].fields_by_name['tier']._serialized_options = b'\272H\032r\0302\026^[A-Z][A-Z0-9_]{0,31}$'
   _globals['_MEMBERFACTS'].fields_by_name['tags']._loaded_options = None
@@ -68,20 +71,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAY'].fields_by_name['rate_code']._serialized_options = b'\272H\004r\002\030 '
   _globals['_STAY'].fields_by_name['nights']._loaded_options = None
   _globals['_STAY'].fields_by_name['nights']._serialized_options = b'\272H\007\032\005\030\356\002(\001'
-  _globals['_FUNDER']._serialized_start=1633
-  _globals['_FUNDER']._serialized_end=1705
-  _globals['_PURCHASE']._serialized_start=232
-  _globals['_PURCHASE']._serialized_end=651
-  _globals['_MEMBERFACTS']._serialized_start=653
-  _globals['_MEMBERFACTS']._serialized_end=775
-  _globals['_LINE']._serialized_start=777
-  _globals['_LINE']._serialized_end=887
-  _globals['_STAY']._serialized_start=889
-  _globals['_STAY']._serialized_end=1014
-  _globals['_POSTED']._serialized_start=1017
-  _globals['_POSTED']._serialized_end=1322
-  _globals['_EARNEDBY']._serialized_start=1324
-  _globals['_EARNEDBY']._serialized_end=1437
-  _globals['_BALANCES']._serialized_start=1440
-  _globals['_BALANCES']._serialized_end=1631
+  _globals['_FUNDER']._serialized_start=2154
+  _globals['_FUNDER']._serialized_end=2226
+  _globals['_PURCHASE']._serialized_start=263
+  _globals['_PURCHASE']._serialized_end=734
+  _globals['_MEMBERFACTS']._serialized_start=737
+  _globals['_MEMBERFACTS']._serialized_end=885
+  _globals['_LINE']._serialized_start=887
+  _globals['_LINE']._serialized_end=997
+  _globals['_STAY']._serialized_start=1000
+  _globals['_STAY']._serialized_end=1170
+  _globals['_POSTED']._serialized_start=1173
+  _globals['_POSTED']._serialized_end=1554
+  _globals['_RULEFAULT']._serialized_start=1556
+  _globals['_RULEFAULT']._serialized_end=1603
+  _globals['_EARNEDBY']._serialized_start=1606
+  _globals['_EARNEDBY']._serialized_end=1770
+  _globals['_TAKENBACK']._serialized_start=1772
+  _globals['_TAKENBACK']._serialized_end=1862
+  _globals['_BALANCES']._serialized_start=1865
+  _globals['_BALANCES']._serialized_end=2152
 # @@protoc_insertion_point(module_scope)

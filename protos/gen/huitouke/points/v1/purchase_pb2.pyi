@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.type.v1 import booking_channel_pb2 as _booking_channel_pb2
 from huitouke.type.v1 import merchant_category_pb2 as _merchant_category_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -64,6 +65,7 @@ class Purchase(_message.Message):
     REDEEM_POINTS_FIELD_NUMBER: _builtins.int
     PAY_STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
     STAY_FIELD_NUMBER: _builtins.int
+    SEASON_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member id (UUID)."""
     currency: _builtins.str
@@ -72,6 +74,8 @@ class Purchase(_message.Message):
     """Points to redeem as money; 0 for none."""
     pay_stored_value_minor: _builtins.int
     """Stored value to pay with, minor units; 0 for none. CASH and BONUS are taken by the programme's spend order."""
+    season: _season_pb2.Season.ValueType
+    """Season of the property's calendar on the day of the purchase, as the caller knows it."""
     @_builtins.property
     def place(self) -> _place_pb2.Place:
         """The till."""
@@ -104,10 +108,11 @@ class Purchase(_message.Message):
         redeem_points: _builtins.int = ...,
         pay_stored_value_minor: _builtins.int = ...,
         stay: Global___Stay | None = ...,
+        season: _season_pb2.Season.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "occurred_at", b"occurred_at", "place", b"place", "stay", b"stay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "lines", b"lines", "member", b"member", "member_id", b"member_id", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "place", b"place", "redeem_points", b"redeem_points", "stay", b"stay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "lines", b"lines", "member", b"member", "member_id", b"member_id", "occurred_at", b"occurred_at", "pay_stored_value_minor", b"pay_stored_value_minor", "place", b"place", "redeem_points", b"redeem_points", "season", b"season", "stay", b"stay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -122,10 +127,15 @@ class MemberFacts(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     BIRTH_MONTH_FIELD_NUMBER: _builtins.int
+    PURCHASED_BEFORE_FIELD_NUMBER: _builtins.int
     tier: _builtins.str
     """Tier code, for example "GOLD"."""
     birth_month: _builtins.int
     """Month of birth 1 to 12, 0 when not known."""
+    purchased_before: _builtins.bool
+    """The member bought before this ledger knew it, so no purchase is its first. Otherwise the ledger's own count decides:
+    the first is the one posted while no other posted checkout of the member stands (a reversed one does not count).
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tags, at most 50."""
@@ -136,10 +146,11 @@ class MemberFacts(_message.Message):
         tier: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         birth_month: _builtins.int = ...,
+        purchased_before: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_month", b"birth_month", "tags", b"tags", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_month", b"birth_month", "purchased_before", b"purchased_before", "tags", b"tags", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,22 +191,28 @@ class Stay(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     RATE_CODE_FIELD_NUMBER: _builtins.int
     NIGHTS_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     channel: _booking_channel_pb2.BookingChannel.ValueType
     """The channel it was sold through."""
     rate_code: _builtins.str
     """Rate code of the property management system; may be empty."""
     nights: _builtins.int
     """Nights stayed, 1 to 366."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the stay ends, if known: points of rules that ask for it wait until then."""
+
     def __init__(
         self,
         *,
         channel: _booking_channel_pb2.BookingChannel.ValueType = ...,
         rate_code: _builtins.str = ...,
         nights: _builtins.int = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,6 +234,8 @@ class Posted(_message.Message):
     EARNED_BY_FIELD_NUMBER: _builtins.int
     PROGRAMME_VERSION_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
+    RULE_FAULTS_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
     points_redeemed: _builtins.int
     """Points redeemed."""
     points_value_minor: _builtins.int
@@ -228,11 +247,13 @@ class Posted(_message.Message):
     to_pay_minor: _builtins.int
     """What is left to pay in money outside the suite, minor units."""
     points_earned: _builtins.int
-    """Points earned, all rules together, before any debt was collected."""
+    """Points earned, all rules together, pending ones included, before any debt was collected."""
     debt_collected: _builtins.int
     """Points of `points_earned` that went to an open debt."""
     programme_version: _builtins.int
     """Version of the programme that decided."""
+    points_pending: _builtins.int
+    """Points of `points_earned` that are pending: `earned_by` says of which rules and until when."""
     @_builtins.property
     def earned_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___EarnedBy]:
         """How the points came about, one entry per rule that did something."""
@@ -240,6 +261,10 @@ class Posted(_message.Message):
     @_builtins.property
     def balances(self) -> Global___Balances:
         """Balances after the posting; of a quote, as they would be."""
+
+    @_builtins.property
+    def rule_faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleFault]:
+        """Rules that were left out because their condition failed on this purchase; the checkout went on without them."""
 
     def __init__(
         self,
@@ -254,14 +279,42 @@ class Posted(_message.Message):
         earned_by: _abc.Iterable[Global___EarnedBy] | None = ...,
         programme_version: _builtins.int = ...,
         balances: Global___Balances | None = ...,
+        rule_faults: _abc.Iterable[Global___RuleFault] | None = ...,
+        points_pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "debt_collected", b"debt_collected", "earned_by", b"earned_by", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "programme_version", b"programme_version", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "debt_collected", b"debt_collected", "earned_by", b"earned_by", "points_earned", b"points_earned", "points_pending", b"points_pending", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "programme_version", b"programme_version", "rule_faults", b"rule_faults", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Posted: _TypeAlias = Posted  # noqa: Y015
+
+@_typing.final
+class RuleFault(_message.Message):
+    """RuleFault says that a rule's condition failed at run time: a division by zero, an overflow, a key that is not there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    rule_code: _builtins.str
+    """Rule code inside the programme version."""
+    message: _builtins.str
+    """What failed, for the rule's author."""
+    def __init__(
+        self,
+        *,
+        rule_code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "rule_code", b"rule_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleFault: _TypeAlias = RuleFault  # noqa: Y015
 
 @_typing.final
 class EarnedBy(_message.Message):
@@ -273,6 +326,7 @@ class EarnedBy(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     ELIGIBLE_MINOR_FIELD_NUMBER: _builtins.int
     FUNDER_FIELD_NUMBER: _builtins.int
+    PENDING_UNTIL_FIELD_NUMBER: _builtins.int
     rule_code: _builtins.str
     """Rule code inside the programme version."""
     points: _builtins.int
@@ -281,6 +335,10 @@ class EarnedBy(_message.Message):
     """Amount the rule was computed on, minor units."""
     funder: Global___Funder.ValueType
     """Who funds them."""
+    @_builtins.property
+    def pending_until(self) -> _timestamp_pb2.Timestamp:
+        """Present when the points are pending: from this instant on they are part of the balance."""
+
     def __init__(
         self,
         *,
@@ -288,14 +346,45 @@ class EarnedBy(_message.Message):
         points: _builtins.int = ...,
         eligible_minor: _builtins.int = ...,
         funder: Global___Funder.ValueType = ...,
+        pending_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pending_until", b"pending_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eligible_minor", b"eligible_minor", "funder", b"funder", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eligible_minor", b"eligible_minor", "funder", b"funder", "pending_until", b"pending_until", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EarnedBy: _TypeAlias = EarnedBy  # noqa: Y015
+
+@_typing.final
+class TakenBack(_message.Message):
+    """TakenBack says how many points of which rule a reversal took back, those that became a debt included."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    FUNDER_FIELD_NUMBER: _builtins.int
+    rule_code: _builtins.str
+    """Rule code inside the programme version that gave them."""
+    points: _builtins.int
+    """Points."""
+    funder: Global___Funder.ValueType
+    """Who funded them and has them back."""
+    def __init__(
+        self,
+        *,
+        rule_code: _builtins.str = ...,
+        points: _builtins.int = ...,
+        funder: Global___Funder.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["funder", b"funder", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakenBack: _TypeAlias = TakenBack  # noqa: Y015
 
 @_typing.final
 class Balances(_message.Message):
@@ -310,18 +399,30 @@ class Balances(_message.Message):
     MEMBER_VERSION_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRING_POINTS_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRY_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
     points: _builtins.int
-    """Points, all open lots."""
+    """Points, all open lots, those held included."""
     cash_minor: _builtins.int
-    """Stored-value principal, minor units."""
+    """Stored-value principal, minor units, what is held included."""
     bonus_minor: _builtins.int
-    """Stored-value gift, minor units."""
+    """Stored-value gift, minor units, what is held included."""
     points_debt: _builtins.int
     """Points owed from reversals of earnings that were spent already; collected from the next earnings."""
     member_version: _builtins.int
     """Version of the member in this service: the `ce_memberversion` of the last event."""
     next_expiring_points: _builtins.int
-    """Points of the lot that expires next; 0 when none expires."""
+    """Points of the lot that expires next, those held not counted; 0 when none expires."""
+    points_held: _builtins.int
+    """Points of `points` that holds have set aside: only they can spend them."""
+    cash_held_minor: _builtins.int
+    """Stored-value principal of `cash_minor` that holds have set aside, minor units."""
+    bonus_held_minor: _builtins.int
+    """Stored-value gift of `bonus_minor` that holds have set aside, minor units."""
+    points_pending: _builtins.int
+    """Points earned that are not part of `points` yet, until they mature."""
     @_builtins.property
     def next_expiry(self) -> _timestamp_pb2.Timestamp:
         """When that lot expires."""
@@ -336,10 +437,14 @@ class Balances(_message.Message):
         member_version: _builtins.int = ...,
         next_expiring_points: _builtins.int = ...,
         next_expiry: _timestamp_pb2.Timestamp | None = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
+        points_pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_expiry", b"next_expiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "member_version", b"member_version", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "member_version", b"member_version", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt", "points_held", b"points_held", "points_pending", b"points_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

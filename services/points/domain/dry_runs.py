@@ -1,0 +1,244 @@
+"""Dry runs: recorded purchases earn again by another programme, and the difference is told.
+
+The very rules code that posts is run. Caps are counted as if the programme tried had been in force
+from the range's first purchase on, beginning at what had been given until then. Total budgets are
+not applied: who would have come first is not to be known by ranges of members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from heapq import heappush, heappushpop
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.points.domain.earning import EarnedBy, earned_points
+from services.points.domain.inquiry import Inquiry, RuleFault
+from services.points.domain.limits import Counter, Limits, counters_of
+from services.points.domain.programme import Programme
+from services.points.domain.purchases import Purchase
+from services.points.domain.rules import RuleBook
+from services.points.domain.shares import allocate_further
+
+EXAMPLES_MAX: Final = 10
+
+
+class RecordedReversal(NamedTuple):
+    """An entry that undid a checkout by whole or part, `refunded_minor` of its bill in all then."""
+
+    version: int
+    refunded_minor: int
+    before_range: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCheckout:
+    """A posted checkout with the facts that were kept; `earned` are its points by rule.
+
+    One outside of the range only tells what its rules gave. `reversals` are in their order.
+    """
+
+    checkout_id: UUID
+    version: int
+    reversals: tuple[RecordedReversal, ...]
+    in_range: bool
+    before_range: bool
+    purchase: Purchase
+    first_purchase: bool
+    not_earning_minor: int
+    earned: Mapping[str, int]
+
+    @property
+    def day(self) -> date:
+        return self.purchase.occurred_at.astimezone(self.purchase.place.zone).date()
+
+
+@dataclass(slots=True)
+class RuleTally:
+    """What one rule gave and would have given, and in how many purchases."""
+
+    checkouts_recorded: int = 0
+    checkouts_tried: int = 0
+    points_recorded: int = 0
+    points_tried: int = 0
+    faults: int = 0
+
+
+class Example(NamedTuple):
+    """A purchase with a difference; ordered by its size, then by id."""
+
+    size: int
+    checkout_id: UUID
+    member_id: UUID
+    points_recorded: int
+    points_tried: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """The difference found so far; `examples` is a heap of the largest."""
+
+    checkouts: int = 0
+    checkouts_changed: int = 0
+    checkouts_without_facts: int = 0
+    points_recorded: int = 0
+    points_tried: int = 0
+    rules: dict[str, RuleTally] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+
+    def add(
+        self, checkout: RecordedCheckout, tried: Sequence[EarnedBy], faults: Iterable[RuleFault]
+    ) -> None:
+        """Compare what a purchase has earned with what it would have."""
+        recorded = sum(checkout.earned.values())
+        would = sum(by.points for by in tried)
+        self.checkouts += 1
+        self.points_recorded += recorded
+        self.points_tried += would
+        self._add_rules(checkout.earned, tried, faults)
+        if dict(checkout.earned) != {by.rule: by.points for by in tried}:
+            self.checkouts_changed += 1
+            self._show(checkout, recorded, would)
+
+    def _add_rules(
+        self,
+        recorded: Mapping[str, int],
+        tried: Sequence[EarnedBy],
+        faults: Iterable[RuleFault],
+    ) -> None:
+        for code, points in recorded.items():
+            tally = self.rules.setdefault(code, RuleTally())
+            tally.checkouts_recorded += 1
+            tally.points_recorded += points
+        for by in tried:
+            tally = self.rules.setdefault(by.rule, RuleTally())
+            tally.checkouts_tried += 1
+            tally.points_tried += by.points
+        for fault in faults:
+            self.rules.setdefault(fault.rule, RuleTally()).faults += 1
+
+    def _show(self, checkout: RecordedCheckout, recorded: int, would: int) -> None:
+        member_id = checkout.purchase.member_id
+        size = abs(would - recorded)
+        example = Example(size, checkout.checkout_id, member_id, recorded, would)
+        if len(self.examples) < EXAMPLES_MAX:
+            heappush(self.examples, example)
+        else:
+            heappushpop(self.examples, example)
+
+
+def subject(programme: Programme, *, ignore_rule_validity: bool) -> Programme:
+    """What is tried of a programme: its rules without total budgets, or without their validity."""
+    rules = [replace(rule, budget_points=0) for rule in programme.earning_rules]
+    if ignore_rule_validity:
+        rules = [replace(rule, valid_from=None, valid_until=None) for rule in rules]
+    return replace(programme, earning_rules=tuple(rules))
+
+
+def try_member(
+    programme: Programme,
+    checkouts: Sequence[RecordedCheckout],
+    given_by_now: Mapping[Counter, int],
+    tally: Tally,
+) -> None:
+    """Let one member's purchases, in the order of their entries, earn by `programme`.
+
+    `given_by_now` are the counters as they stand; `checkouts` has then all of the member's that
+    were posted or reversed since the range began.
+    """
+    rules = programme.rules
+    limits = Limits(_given_before(rules, checkouts, given_by_now))
+    tried: dict[UUID, Mapping[str, int]] = {}
+    for checkout, reversal in _in_order(checkouts):
+        if reversal is not None:
+            gave = checkout.earned if checkout.before_range else tried.get(checkout.checkout_id)
+            if gave is not None and not reversal.before_range:
+                _count(rules, limits, checkout, _claimed(checkout, gave, reversal), -1)
+        elif checkout.in_range:
+            inquiry = Inquiry(
+                checkout.purchase, first_purchase=checkout.first_purchase, limits=limits
+            )
+            earned = earned_points(rules, checkout.purchase, checkout.not_earning_minor, inquiry)
+            tried[checkout.checkout_id] = {by.rule: by.points for by in earned}
+            _count(rules, limits, checkout, tried[checkout.checkout_id], 1)
+            tally.add(checkout, earned, inquiry.faults)
+
+
+def _in_order(
+    checkouts: Sequence[RecordedCheckout],
+) -> list[tuple[RecordedCheckout, RecordedReversal | None]]:
+    """The member's postings and reversals, each with which it is, by their entries."""
+    steps: list[tuple[int, RecordedCheckout, RecordedReversal | None]] = []
+    for each in checkouts:
+        steps.append((each.version, each, None))
+        steps += [(reversal.version, each, reversal) for reversal in each.reversals]
+    return [(each, reversal) for _, each, reversal in sorted(steps, key=lambda step: step[0])]
+
+
+def _given_before(
+    rules: RuleBook, checkouts: Sequence[RecordedCheckout], given_by_now: Mapping[Counter, int]
+) -> dict[Counter, int]:
+    """What counters stood at when the range began: as they are, less all that came since."""
+    limits = Limits(dict(given_by_now))
+    for each in checkouts:
+        for reversal in each.reversals:
+            if not reversal.before_range:  # given back since
+                _count(rules, limits, each, _claimed(each, each.earned, reversal), 1)
+    for each in checkouts:
+        if not each.before_range:
+            _count(rules, limits, each, each.earned, -1)
+    return limits.given
+
+
+def _claimed(
+    checkout: RecordedCheckout, gave: Mapping[str, int], reversal: RecordedReversal
+) -> dict[str, int]:
+    """What one reversal takes back of what rules gave, as reversals claim it."""
+    gave = dict(sorted(gave.items()))
+    bill, shares = checkout.purchase.bill_minor, [0] * len(gave)
+    for each in checkout.reversals:
+        before, total = shares, sum(gave.values())
+        due = total * each.refunded_minor // bill if bill else total
+        shares = allocate_further(max(due, sum(before)), list(gave.values()), before)
+        if each is reversal:
+            break
+    claimed = [share - earlier for share, earlier in zip(shares, before, strict=True)]
+    return dict(zip(gave, claimed, strict=True))
+
+
+def _count(
+    rules: RuleBook,
+    limits: Limits,
+    checkout: RecordedCheckout,
+    given: Mapping[str, int],
+    sign: int,
+) -> None:
+    if not rules.counted or not sign:
+        return
+    for code, points in given.items():
+        rule = rules.counted.get(code)
+        if rule is not None:
+            limits.take(rule, checkout.purchase.member_id, checkout.day, sign * points)
+
+
+def counters_to_load(rules: RuleBook, checkouts: Sequence[RecordedCheckout]) -> set[Counter]:
+    """The counters that trying these purchases of one member may ask for."""
+    return {
+        counter
+        for each in checkouts
+        for counter in counters_of(rules, each.purchase.member_id, each.day)
+    }
+
+
+def largest_first(tally: Tally) -> list[Example]:
+    """The examples, the largest difference first."""
+    return sorted(tally.examples, reverse=True)
+
+
+def range_state(
+    posted_at: datetime, posted_from: datetime, posted_until: datetime
+) -> tuple[bool, bool]:
+    """Whether an instant lies in the range, and whether it lies before it."""
+    return posted_from <= posted_at < posted_until, posted_at < posted_from

@@ -1,0 +1,1 @@
+"""Time in: each file is one walk through the members, `walking` is how they go."""

@@ -1,0 +1,167 @@
+"""The invariants, computed from immutable postings alone, whatever the model thinks."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from huitouke.points.v1 import events_pb2
+
+from services.points.domain.journal import Entry
+from tests.histories.services import LotRow, MemberRow, Told
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+SPENT = {"REDEEMED", "SETTLEMENT"}
+TAKEN = {*SPENT, "TRANSFER", "ADJUSTED", "CASH_OUT", "BREAKAGE"}
+"""What is taken out in spend order, where it is not a top-up that goes back as it came."""
+HEARD = {"CheckoutPosted", "CheckoutReversed", "HoldCaptured", "HoldReleased", "HoldExpired"}
+Key = tuple[UUID, str]
+
+
+class Audit:
+    """Reads each posting once, in order, and keeps its own books by member, lot and house."""
+
+    def __init__(self) -> None:
+        self.versions: dict[UUID, int] = defaultdict(int)
+        self.balances: dict[Key, int] = defaultdict(int)
+        self.houses: dict[tuple[str, str], int] = defaultdict(int)
+        self.in_lots: dict[tuple[UUID, int], int] = defaultdict(int)
+        self.debts: dict[UUID, int] = defaultdict(int)
+        self._spent: dict[UUID, Counter[int | None]] = defaultdict(Counter)
+        self._undoes: dict[UUID, UUID] = {}
+        self._whole: dict[UUID, bool] = {}
+        self._ended: set[str] = set()
+        self._from_holds: set[UUID] = set()
+
+    def read(
+        self,
+        entries: Sequence[Entry],
+        events: Sequence[Told],
+        lots: Mapping[UUID, Sequence[LotRow]],
+    ) -> None:
+        """Take new entries and events in, with the lots of their members as they are afterwards."""
+        for event in events:
+            assert event.version == self.versions[event.member_id] + 1, "a gap between versions"
+            self.versions[event.member_id] = event.version
+            self._hear(event)
+        told = Counter(event.member_id for event in events)
+        for entry in entries:
+            self._read_entry(entry)
+            ordered = entry.kind != "TOP_UP_REFUND" and entry.reference_id not in self._from_holds
+            if ordered and told[entry.member_id] == 1:
+                self._check_spending(entry, lots[entry.member_id])
+            self._check_reversal(entry)
+
+    def _hear(self, event: Told) -> None:
+        """What events say that postings do not: what undoes what, and how each hold has ended."""
+        name = event.kind.rpartition(".")[2]
+        if name not in HEARD:
+            return
+        message = getattr(events_pb2, name).FromString(event.payload)
+        if name == "CheckoutReversed":
+            self._undoes[UUID(message.reversal_id)] = UUID(message.checkout_id)
+            self._whole[UUID(message.reversal_id)] = message.whole
+        elif message.hold_id:
+            assert message.hold_id not in self._ended, "a hold ends once"
+            self._ended.add(message.hold_id)
+            self._from_holds.add(UUID(getattr(message, "checkout_id", "") or message.hold_id))
+
+    def _read_entry(self, entry: Entry) -> None:
+        member = entry.member_id
+        for posting in entry.postings:
+            asset, house = str(posting.asset), str(posting.house)
+            self.balances[member, asset] += posting.amount
+            self.houses[asset, house] -= posting.amount
+            assert self.balances[member, asset] == posting.balance_after >= 0
+            if posting.lot_number is not None:
+                self.in_lots[member, posting.lot_number] += posting.amount
+                assert self.in_lots[member, posting.lot_number] >= 0, "a lot below zero"
+            if house == "DEBT":
+                self.debts[member] += posting.amount
+        assert entry.version <= self.versions[member], "an entry that no event tells of"
+
+    def _check_spending(self, entry: Entry, lots: Sequence[LotRow]) -> None:
+        """What was spent came from no lot that was over, and nothing was free before the last.
+
+        Not asked of what a hold spends, nor where several events came together, since lots are
+        known as they are after all of them; that the model agrees must do there.
+        """
+        by_number = {lot.number: lot for lot in lots}
+        for asset in {str(posting.asset) for posting in entry.postings}:
+            numbers = {
+                posting.lot_number
+                for posting in entry.postings
+                if posting.asset == asset and posting.amount < 0 and posting.house in TAKEN
+            }
+            spent = [by_number[number] for number in numbers if number is not None]
+            assert all((lot.expires_at or FOREVER) > entry.posted_at for lot in spent), "over"
+            put = {posting.lot_number for posting in entry.postings if posting.amount > 0}
+            last = max((_order(lot) for lot in spent), default=None)
+            left = [
+                lot
+                for lot in lots
+                if last is not None
+                and lot.asset == asset
+                and _order(lot) < last
+                and lot.number not in put  # earned by this very purchase
+                and self.in_lots[entry.member_id, lot.number] > lot.held
+            ]
+            assert not left, f"{left} were open while later ones were spent"
+
+    def _check_reversal(self, entry: Entry) -> None:
+        """What a reversal restores lies in the lots it was spent from, to the last point."""
+        moved: Counter[int | None] = Counter()
+        for posting in entry.postings:
+            if posting.house in SPENT:
+                moved[posting.lot_number] += posting.amount
+        if entry.kind in {"CHECKOUT", "CAPTURE"}:
+            self._spent[entry.reference_id or entry.member_id] = moved
+        elif entry.kind == "REVERSAL":
+            assert entry.reference_id is not None
+            spent = self._spent[self._undoes[entry.reference_id]]
+            spent.update(moved)
+            assert all(left <= 0 for left in spent.values()), "more restored than was spent"
+            if self._whole[entry.reference_id]:
+                assert not any(spent.values()), "reversed wholly, but not restored"
+
+    def check_member(
+        self,
+        member_id: UUID,
+        row: MemberRow,
+        lots: Sequence[LotRow],
+        pins: Mapping[int, int],
+    ) -> None:
+        """Stored balances = own postings = open lots; held = pinned; nothing negative."""
+        open_lots = dict.fromkeys(("POINTS", "CASH", "BONUS"), 0)
+        held = dict.fromkeys(open_lots, 0)
+        for lot in lots:
+            assert 0 <= lot.held <= lot.remaining <= lot.amount
+            assert lot.held == pins.get(lot.number, 0), "held is not what is pinned"
+            held[lot.asset] += lot.held
+            assert lot.remaining == self.in_lots[member_id, lot.number]
+            open_lots[lot.asset] += lot.remaining
+        stored = {"POINTS": row.points, "CASH": row.cash, "BONUS": row.bonus}
+        assert stored == open_lots
+        assert stored == {asset: self.balances[member_id, asset] for asset in stored}
+        assert (row.points_held, row.cash_held, row.bonus_held) == tuple(held.values())
+        assert row.points_debt == self.debts[member_id] >= 0
+        assert row.version == self.versions[member_id]
+
+    def check_houses(self, members: Iterable[MemberRow]) -> None:
+        """For each asset: stored balances of all members + house totals = 0."""
+        totals: dict[str, int] = defaultdict(int)
+        for row in members:
+            totals["POINTS"] += row.points
+            totals["CASH"] += row.cash
+            totals["BONUS"] += row.bonus
+        for (asset, _), total in list(self.houses.items()):
+            totals[asset] += total
+        assert not any(totals.values()), totals
+        assert not self.houses["POINTS", "TRANSFER"], "points were lost on their way"
+
+
+def _order(lot: LotRow) -> tuple[Any, ...]:
+    return (lot.expires_at or FOREVER, lot.earned_at, lot.number)

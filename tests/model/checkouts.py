@@ -1,0 +1,144 @@
+"""Buying: points and stored value pay, money and principal earn; and settling a doubt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import floor
+from typing import TYPE_CHECKING
+
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1 import programme_pb2
+from huitouke.points.v1.purchase_pb2 import Purchase
+
+from tests.model import holds
+from tests.model.earning import earned
+from tests.model.guests import BONUS, CASH, POINTS, RELEASED, Facts, Guest, Hold, Refused
+from tests.model.paying import Checkout, gift_part, points_end
+
+if TYPE_CHECKING:
+    from tests.model.ledger import Ledger
+
+
+def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
+    purchase, now = request.purchase, ledger.now
+    known = ledger.checkouts.get(request.checkout_id)
+    if known:
+        fenced = known.cancelled_at and known.member_id == purchase.member_id
+        raise Refused("CHECKOUT_CANCELLED" if fenced else "CHECKOUT_EXISTS")
+    bought = purchase.occurred_at.ToDatetime(tzinfo=UTC)
+    too_old = bought < now - timedelta(days=400) and not purchase.HasField("stay")
+    if bought > now + timedelta(minutes=5) or too_old:
+        raise Refused("OCCURRED_AT_OUT_OF_RANGE")
+    programme = ledger.programme_at(bought)
+    if purchase.currency != "CNY":
+        raise Refused("CURRENCY_MISMATCH")
+    guest = ledger.guest(purchase.member_id)
+    guest.settle(now)
+    hold = _hold_to_post_with(ledger, request)
+    bill = sum(line.amount_minor for line in purchase.lines)
+    stored = purchase.pay_stored_value_minor
+    value = _worth(purchase, programme.redemption, bill)
+    if hold:
+        parts = holds.parts_of(hold, purchase.redeem_points, stored)
+    else:
+        parts = _parts(guest, purchase, now, programme.stored_value.spend_order)
+    from_bonus = parts[BONUS]
+
+    by_rule = earned(programme, purchase, value + from_bonus)
+    checkout = Checkout(purchase.member_id, points=purchase.redeem_points, earned_by=by_rule)
+    checkout.paid = [value, stored - from_bonus, from_bonus, bill - value - stored]
+    checkout.claimed = [0 for _ in by_rule]
+    checkout.clawback = programme.clawback
+    if hold:
+        checkout.spent = holds.spend(ledger, guest, hold, parts)
+    else:
+        for asset, amount in parts.items():
+            checkout.spent += guest.take(asset, amount)
+    points = sum(facts["points"] for facts in by_rule)
+    collected = min(points, guest.debt)
+    if points:
+        when = min(bought, now)
+        ends = points_end(when, now, programme, purchase.place.time_zone)
+        checkout.lot = guest.put(POINTS, points, when, ends)
+        checkout.lot.left -= collected
+        guest.debt -= collected
+    posted = {
+        "points_redeemed": purchase.redeem_points,
+        "points_value_minor": value,
+        "cash_paid_minor": stored - from_bonus,
+        "bonus_paid_minor": from_bonus,
+        "to_pay_minor": bill - value - stored,
+        "points_earned": points,
+        "debt_collected": collected,
+        "earned_by": by_rule,
+        "programme_version": programme.version,
+    }
+    checkout.answer = {"checkout_id": request.checkout_id, "posted_at": now, "posted": posted}
+    ledger.checkouts[request.checkout_id] = checkout
+    facts = {"bill_minor": bill, "currency": "CNY", "hold_id": request.hold_id}
+    guest.tell(now, "CheckoutPosted", {**facts, **checkout.answer})
+    return checkout.answer
+
+
+def _hold_to_post_with(ledger: Ledger, request: pb.PostRequest) -> Hold | None:
+    """A checkout's hold pays its checkout only, and a checkout that has one is paid by it."""
+    hold = None
+    if request.hold_id:
+        hold = holds.open_hold(ledger, request.purchase.member_id, request.hold_id)
+        if hold.checkout_id and hold.checkout_id != request.checkout_id:
+            raise Refused("HOLD_OF_CHECKOUT")
+    own = holds.open_hold_of(ledger, request.checkout_id)
+    if own is not None and own is not hold and own.member_id == request.purchase.member_id:
+        raise Refused("CHECKOUT_HAS_HOLD")
+    return hold
+
+
+def _parts(guest: Guest, purchase: Purchase, now: datetime, spend_order: int) -> dict[str, int]:
+    """What is taken out of what the guest can use."""
+    stored = purchase.pay_stored_value_minor
+    if purchase.redeem_points > guest.usable(POINTS, now):
+        raise Refused("INSUFFICIENT_POINTS")
+    cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
+    if stored > cash + bonus:
+        raise Refused("INSUFFICIENT_STORED_VALUE")
+    from_bonus = gift_part(stored, cash, bonus, spend_order)
+    return {POINTS: purchase.redeem_points, CASH: stored - from_bonus, BONUS: from_bonus}
+
+
+def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) -> int:
+    """What the points are worth in fen, if they may be redeemed at all."""
+    points = purchase.redeem_points
+    value = Fraction(points * 100, redemption.points_per_unit)
+    if value.denominator > 1:
+        raise Refused("INVALID_FIELD")
+    if value + purchase.pay_stored_value_minor > bill:
+        raise Refused("TENDER_EXCEEDS_BILL")
+    if points:
+        if points < redemption.minimum_points:
+            raise Refused("REDEMPTION_SHARE")
+        shares = {each.category: each.share_basis_points for each in redemption.maximum_shares}
+        allowed = 0
+        for category in {line.category for line in purchase.lines}:
+            amount = sum(line.amount_minor for line in purchase.lines if line.category == category)
+            allowed += floor(Fraction(amount * shares.get(category, 10_000), 10_000))
+        if value > allowed:
+            raise Refused("REDEMPTION_SHARE")
+    return int(value)
+
+
+def cancel(ledger: Ledger, request: pb.CancelPostRequest) -> Facts:
+    known = ledger.checkouts.get(request.checkout_id)
+    if known is None:
+        guest = ledger.guest(request.member_id)
+        guest.settle(ledger.now)
+        hold = holds.open_hold_of(ledger, request.checkout_id)
+        if hold and hold.member_id == request.member_id:
+            guest.give_back(hold, RELEASED, ledger.now)
+        known = Checkout(request.member_id, cancelled_at=ledger.now)
+        ledger.checkouts[request.checkout_id] = known
+    if known.member_id != request.member_id:
+        raise Refused("CHECKOUT_NOT_FOUND")
+    if known.cancelled_at:
+        return {"cancelled": {"cancelled_at": known.cancelled_at}}
+    return {"posted": known.answer}

@@ -1,0 +1,210 @@
+"""What a guest has: lots in a list, everything else counted from them again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+POINTS, CASH, BONUS = "POINTS", "CASH", "BONUS"
+OPEN, CAPTURED, RELEASED, EXPIRED = "OPEN", "CAPTURED", "RELEASED", "EXPIRED"
+FOREVER = datetime.max.replace(tzinfo=UTC)
+Facts = dict[str, Any]
+
+
+class Refused(Exception):
+    """A refusal: its reason, and the field it names where a test should look at that."""
+
+    def __init__(self, reason: str, named: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.named = named
+
+
+@dataclass(eq=False)
+class Lot:
+    """Part of a balance. `left` is still there, `held` of it by holds; `gone` has expired.
+
+    `by_hand` is what staff have taken out of it.
+    """
+
+    number: int
+    asset: str
+    amount: int
+    left: int
+    earned: datetime
+    ends: datetime | None
+    gone: int = 0
+    held: int = 0
+    by_hand: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.left - self.held
+
+    def over(self, now: datetime) -> bool:
+        return self.ends is not None and self.ends <= now
+
+
+@dataclass(eq=False)
+class Hold:
+    """One hold id for ever; `pins` are the parts of lots that only it can spend."""
+
+    hold_id: str
+    member_id: str
+    state: str
+    held: dict[str, int]
+    checkout_id: str = ""
+    timeout_at: datetime | None = None
+    pins: list[tuple[Lot, int]] = field(default_factory=list)
+
+    def amounts(self) -> Facts:
+        held = self.held
+        return {"points": held[POINTS], "cash_minor": held[CASH], "bonus_minor": held[BONUS]}
+
+
+@dataclass
+class Event:
+    """A fact told to the world: the name of its message, and fields that the message must have."""
+
+    kind: str
+    version: int
+    facts: Facts
+
+
+@dataclass
+class Guest:
+    """`holds` are the open ones."""
+
+    member_id: str
+    lots: list[Lot] = field(default_factory=list)
+    debt: int = 0
+    holds: dict[str, Hold] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    warned: set[tuple[str, date, int]] = field(default_factory=set)
+
+    @property
+    def version(self) -> int:
+        return len(self.events)
+
+    def balance(self, asset: str) -> int:
+        return sum(lot.left for lot in self.lots if lot.asset == asset)
+
+    def held(self, asset: str) -> int:
+        return sum(lot.held for lot in self.lots if lot.asset == asset)
+
+    def usable(self, asset: str, now: datetime) -> int:
+        return sum(lot.free for lot in self.lots if lot.asset == asset and not lot.over(now))
+
+    def in_spend_order(self, asset: str) -> list[Lot]:
+        """By expiry, date of earning and number, soonest first; those with something free."""
+        lots = [lot for lot in self.lots if lot.asset == asset and lot.free]
+        return sorted(lots, key=lambda lot: (lot.ends or FOREVER, lot.earned, lot.number))
+
+    def put(self, asset: str, amount: int, earned: datetime, ends: datetime | None) -> Lot:
+        lot = Lot(len(self.lots) + 1, asset, amount, amount, earned, ends)
+        self.lots.append(lot)
+        return lot
+
+    def pin(self, asset: str, amount: int) -> list[tuple[Lot, int]]:
+        """Set `amount` aside, soonest expiry first; says what came from where."""
+        pinned = []
+        for lot in self.in_spend_order(asset):
+            part = min(lot.free, amount)
+            if part:
+                lot.held += part
+                amount -= part
+                pinned.append((lot, part))
+        assert not amount, "more was taken than there is"
+        return pinned
+
+    def take(self, asset: str, amount: int) -> list[tuple[Lot, int]]:
+        """Take `amount` out of what a hold would pin."""
+        taken = self.pin(asset, amount)
+        for lot, part in taken:
+            lot.held -= part
+            lot.left -= part
+        return taken
+
+    def settle(self, now: datetime) -> None:
+        """What time has done, before anything else is done: holds end, then value expires."""
+        late = [each for each in self.holds.values() if each.timeout_at and each.timeout_at <= now]
+        for hold in sorted(late, key=lambda each: (each.timeout_at, UUID(each.hold_id))):
+            self._end(hold, EXPIRED)
+            facts = {"hold_id": hold.hold_id, "timeout_at": hold.timeout_at, "expired_at": now}
+            self.tell(now, "HoldExpired", {**facts, **hold.amounts()}, over_too=True)
+        self.expire(now)
+
+    def give_back(self, hold: Hold, state: str, now: datetime) -> None:
+        """End a hold on somebody's word; what it held in lots that are over expires."""
+        self._end(hold, state)
+        facts = {"hold_id": hold.hold_id, "released_at": now, "checkout_id": hold.checkout_id}
+        self.tell(now, "HoldReleased", {**facts, **hold.amounts()}, over_too=True)
+        self.expire(now)
+
+    def _end(self, hold: Hold, state: str) -> None:
+        hold.state = state
+        for lot, part in hold.pins:
+            lot.held -= part
+        del self.holds[hold.hold_id]
+
+    def expire(self, now: datetime) -> None:
+        """What is over goes, unless a hold has it; the world is told if there was anything."""
+        gone = dict.fromkeys((POINTS, CASH, BONUS), 0)
+        for lot in self.lots:
+            if lot.over(now):
+                gone[lot.asset] += lot.free
+                lot.gone += lot.free
+                lot.left = lot.held
+        if any(gone.values()):
+            facts = {"expired_at": now, "points": gone[POINTS], "bonus_minor": gone[BONUS]}
+            self.tell(now, "ValueExpired", facts)
+
+    def tell(self, now: datetime, kind: str, facts: Facts, *, over_too: bool = False) -> Facts:
+        """Tell of a change under the next version; returns the balances that it carries.
+
+        Some carry them where the contract has them: in `posted` or `withdrawal`, as answers do.
+        """
+        event = Event(kind, self.version + 1, {"member_id": self.member_id, **facts})
+        self.events.append(event)
+        balances = self.balances(now, over_too=over_too)
+        carrier = facts.get("posted") or facts.get("withdrawal") or event.facts
+        carrier["balances"] = balances
+        return balances
+
+    def balances(self, now: datetime, *, over_too: bool = False) -> Facts:
+        """What there is.
+
+        What a reversal has returned to a lot that is over expires right after and is not next;
+        what a hold gives back to one is (`over_too`).
+        """
+        ahead = [lot for lot in self.in_spend_order(POINTS) if over_too or not lot.over(now)]
+        expiring = [lot for lot in ahead[:1] if lot.ends is not None]
+        return {
+            "points": self.balance(POINTS),
+            "cash_minor": self.balance(CASH),
+            "bonus_minor": self.balance(BONUS),
+            "points_debt": self.debt,
+            "member_version": self.version,
+            "next_expiring_points": sum(lot.free for lot in expiring),
+            "next_expiry": expiring[0].ends if expiring else None,
+            "points_held": self.held(POINTS),
+            "cash_held_minor": self.held(CASH),
+            "bonus_held_minor": self.held(BONUS),
+        }
+
+    def remember(self) -> tuple[Any, ...]:
+        """How things stand, for `forget`."""
+        lots = [(lot.left, lot.gone, lot.held) for lot in self.lots]
+        return lots, dict(self.holds), [each.state for each in self.holds.values()], self.version
+
+    def forget(self, stood: tuple[Any, ...]) -> None:
+        """Put back what `settle` did for a request that was refused in the end."""
+        lots, holds, states, version = stood
+        for lot, (left, gone, held) in zip(self.lots, lots, strict=True):
+            lot.left, lot.gone, lot.held = left, gone, held
+        self.holds = holds
+        for hold, state in zip(holds.values(), states, strict=True):
+            hold.state = state
+        del self.events[version:]

@@ -1,0 +1,59 @@
+"""How a purchase was paid, and how stored value is divided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from math import floor
+
+from huitouke.points.v1 import programme_pb2
+
+from tests.model.arithmetic import months_end
+from tests.model.guests import Facts, Lot
+
+
+@dataclass
+class Checkout:
+    """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed.
+
+    `paid` are the four parts of its bill: worth of points, CASH, BONUS, money. `back` is what of
+    each reversals gave back so far; `claimed` the earned points they took back, rule by rule.
+    """
+
+    member_id: str
+    cancelled_at: datetime | None = None
+    answer: Facts = field(default_factory=dict)
+    points: int = 0
+    paid: list[int] = field(default_factory=list)
+    spent: list[tuple[Lot, int]] = field(default_factory=list)
+    earned_by: list[Facts] = field(default_factory=list)
+    lot: Lot | None = None
+    clawback: int = 0
+    back: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    points_back: int = 0
+    claimed: list[int] = field(default_factory=list)
+    reversed: bool = False
+
+    @property
+    def bill(self) -> int:
+        return sum(self.paid)
+
+
+def gift_part(amount: int, cash: int, bonus: int, spend_order: int) -> int:
+    """What of a payment comes out of BONUS; the rest is CASH."""
+    if not amount:
+        return 0
+    if spend_order == programme_pb2.SPEND_ORDER_CASH_FIRST:
+        return max(0, amount - cash)
+    if spend_order == programme_pb2.SPEND_ORDER_BONUS_FIRST:
+        return min(amount, bonus)
+    return floor(Fraction(amount * bonus, cash + bonus))
+
+
+def points_end(
+    when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
+) -> datetime | None:
+    """N months after earning, at the month's end; never before the end of the month after now's."""
+    months = programme.points_expire_after_months
+    return max(months_end(when, months, zone), months_end(now, 1, zone)) if months else None

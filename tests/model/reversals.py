@@ -1,0 +1,116 @@
+"""Undoing a checkout, by whole or by part: parts of the bill go back, earned points are claimed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+from typing import TYPE_CHECKING
+
+from huitouke.points.v1 import points_service_pb2 as pb
+from huitouke.points.v1.programme_pb2 import CLAWBACK_REFUSE
+
+from tests.model.arithmetic import largest_remainder_further
+from tests.model.guests import BONUS, CASH, POINTS, Facts, Guest, Lot, Refused
+from tests.model.paying import Checkout
+
+if TYPE_CHECKING:
+    from tests.model.ledger import Ledger
+
+Parts = list[tuple[Lot, int]]
+
+
+def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
+    checkout = ledger.checkouts.get(request.checkout_id)
+    if not checkout or checkout.member_id != request.member_id or checkout.cancelled_at:
+        raise Refused("CHECKOUT_NOT_FOUND")
+    if checkout.reversed:
+        raise Refused("ALREADY_REVERSED")
+    if request.reversal_id in ledger.reversals:
+        raise Refused("REVERSAL_EXISTS")
+    left = checkout.bill - sum(checkout.back)
+    amount = request.amount_minor if request.HasField("amount_minor") else left
+    if amount > left:
+        raise Refused("REVERSAL_EXCEEDS_CHECKOUT")
+    guest, now = ledger.guest(request.member_id), ledger.now
+    guest.settle(now)
+    refunded = sum(checkout.back) + amount
+    back = largest_remainder_further(refunded, checkout.paid, checkout.back)
+    points_back = checkout.points
+    if checkout.paid[0]:
+        points_back = floor(Fraction(checkout.points * back[0], checkout.paid[0]))
+    restored = restore_plan(checkout, back, points_back)
+    claims = claim_plan(checkout, refunded)
+    if checkout.clawback == CLAWBACK_REFUSE:
+        coming = sum(part for lot, part in restored if lot.asset == POINTS and not lot.over(now))
+        if sum(claims) > guest.usable(POINTS, now) + coming:
+            raise Refused("EARNED_POINTS_SPENT")
+
+    ledger.reversals.add(request.reversal_id)
+    for lot, part in restored:
+        lot.left += 0 if lot.over(now) else part
+    taken = take_back(guest, checkout, sum(claims))
+    for lot, part in restored:
+        lot.left += part if lot.over(now) else 0
+    given = [after - before for after, before in zip(back, checkout.back, strict=True)]
+    facts: Facts = {
+        "reversal_id": request.reversal_id,
+        "reversed_at": now,
+        "points_restored": points_back - checkout.points_back,
+        "cash_restored_minor": given[1],
+        "bonus_restored_minor": given[2],
+        "points_taken_back": taken,
+        "debt_recorded": sum(claims) - taken,
+        "amount_minor": amount,
+        "points_value_minor": given[0],
+        "money_minor": given[3],
+        "left_minor": left - amount,
+        "whole": left == amount,
+        "taken_back_by": [
+            {"rule_code": by["rule_code"], "points": points, "funder": by["funder"]}
+            for by, points in zip(checkout.earned_by, claims, strict=True)
+            if points
+        ],
+    }
+    checkout.back, checkout.points_back, checkout.reversed = back, points_back, left == amount
+    checkout.claimed = [was + now_ for was, now_ in zip(checkout.claimed, claims, strict=True)]
+    guest.tell(now, "CheckoutReversed", {"checkout_id": request.checkout_id, **facts})
+    guest.expire(now)
+    return {**facts, "balances": guest.balances(now)}
+
+
+def restore_plan(checkout: Checkout, back: list[int], points_back: int) -> Parts:
+    """To which lots it goes: the last spent gets its own first, after what went back before."""
+    before = {POINTS: checkout.points_back, CASH: checkout.back[1], BONUS: checkout.back[2]}
+    after = {POINTS: points_back, CASH: back[1], BONUS: back[2]}
+    plan: Parts = []
+    for asset in (POINTS, CASH, BONUS):
+        done = 0
+        for lot, size in reversed([each for each in checkout.spent if each[0].asset == asset]):
+            start, end = max(done, before[asset]), min(done + size, after[asset])
+            if end > start:
+                plan.append((lot, end - start))
+            done += size
+    return plan
+
+
+def claim_plan(checkout: Checkout, refunded: int) -> list[int]:
+    """What is claimed back now, rule by rule, of what did not expire."""
+    earned = [by["points"] for by in checkout.earned_by]
+    if checkout.lot is None:
+        return [0 for _ in earned]
+    kept = max(0, sum(earned) - checkout.lot.gone)
+    due = floor(Fraction(kept * refunded, checkout.bill)) if checkout.bill else kept
+    wanted = max(due, sum(checkout.claimed))
+    after = largest_remainder_further(wanted, earned, checkout.claimed)
+    return [share - was for share, was in zip(after, checkout.claimed, strict=True)]
+
+
+def take_back(guest: Guest, checkout: Checkout, claimed: int) -> int:
+    """Out of their own lot, then out of others; what is missing is owed. Returns what was there."""
+    own = min(checkout.lot.free, claimed) if checkout.lot else 0
+    if checkout.lot:
+        checkout.lot.left -= own
+    others = min(claimed - own, guest.balance(POINTS) - guest.held(POINTS))
+    guest.take(POINTS, others)
+    guest.debt += claimed - own - others
+    return own + others

@@ -1,0 +1,111 @@
+"""`make prove`: what takes hours. Histories by the thousand, long races, and mutants of the rules.
+
+    python -m tests.proving [histories] [races] [mutants]
+
+Without a word all three. The environment says how much: HISTORIES, HISTORIES_POSTGRES,
+HISTORIES_SEED, RACE_ROUNDS, and MUTANTS_EVERY=10 for a tenth of the mutants, evenly spread.
+docs/proof.md says what each proves, and lists the mutants that are known to survive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests import servers
+
+ROOT: Final = Path(__file__).parent.parent
+MUTANTS: Final = ROOT / "mutants"
+RULES: Final = "services/points/domain"
+KILLED_MIN: Final = 0.85
+WORKERS: Final = 2
+
+HISTORIES: Final = [
+    "tests/unit/points/test_histories.py",
+    "tests/integration/points/test_histories.py",
+]
+RACES: Final = [
+    "tests/integration/points/test_races.py",
+    "tests/integration/points/test_hold_races.py",
+    "tests/integration/points/test_movement_races.py",
+]
+KILLED, SURVIVED, UNREACHED = "killed", "survived", "no test"
+_BY_EXIT_CODE: Final = {0: SURVIVED, 33: UNREACHED, 5: UNREACHED}
+"""What mutmut notes of a mutant; any other code is a failed, crashed or endless test run."""
+
+
+def prove_histories() -> bool:
+    return _passes(HISTORIES, HISTORIES="10000", HISTORIES_POSTGRES="1000")
+
+
+def prove_races() -> bool:
+    return _passes(RACES, RACE_ROUNDS="200")
+
+
+def _passes(files: list[str], **amounts: str) -> bool:
+    print(f"{' '.join(f'{name}={value}' for name, value in amounts.items())}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", "--durations=5", *files]
+    return _run(command, amounts) == 0
+
+
+def prove_mutants() -> bool:
+    """Change the rules one by one; tests that need no server must notice most of it."""
+    shutil.rmtree(MUTANTS, ignore_errors=True)
+    every = int(os.environ.get("MUTANTS_EVERY", "1"))
+    wanted = {servers.ADDRESS: servers.NONE, "HISTORIES": "60", "HISTORIES_SHRINK": "no"}
+    mutmut = [sys.executable, "-m", "mutmut", "run", "--max-children", str(WORKERS)]
+    if every > 1:
+        _run([*mutmut, "services.points.domain.calendar*"], wanted)  # makes all, tries few
+        mutmut += sorted(_outcomes())[::every]
+    _run(mutmut, wanted)
+    return _told(every)
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run with what the environment does not say already."""
+    return subprocess.run(command, cwd=ROOT, env={**environment, **os.environ}).returncode
+
+
+def _outcomes() -> dict[str, str]:
+    """Each mutant that was made, with what became of it; "" where it was not tried."""
+    return dict(_noted())
+
+
+def _noted() -> Iterator[tuple[str, str]]:
+    for path in sorted((MUTANTS / RULES).glob("*.meta")):
+        for name, code in json.loads(path.read_text())["exit_code_by_key"].items():
+            yield name, "" if code is None else _BY_EXIT_CODE.get(code, KILLED)
+
+
+def _told(every: int) -> bool:
+    """Print the figures and the survivors, and whether few enough survived."""
+    tried = {name: outcome for name, outcome in _outcomes().items() if outcome}
+    counted = Counter(tried.values())
+    print(f"mutants tried: {len(tried)} (every {every}.): {dict(counted)}")
+    for name in sorted(tried):
+        if tried[name] != KILLED:
+            print(f"  {tried[name]}: {name}")
+    share = counted[KILLED] / max(1, len(tried))
+    print(f"killed: {share:.1%}, at least {KILLED_MIN:.0%} wanted")
+    return share >= KILLED_MIN
+
+
+PROOFS: Final = {"histories": prove_histories, "races": prove_races, "mutants": prove_mutants}
+
+
+def main(wanted: list[str]) -> int:
+    """Run the named proofs, or all; 1 if any fails."""
+    failed = [name for name in wanted or PROOFS if not PROOFS[name]()]
+    print(f"failed: {', '.join(failed)}" if failed else "proven")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""A till's purchase as the ledger gets it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from huitouke.gateway.v1 import checkout_pb2
+from huitouke.member.v1 import member_pb2
+from huitouke.type.v1 import season_pb2
+
+from gateway.converters.purchases import Bill, to_ledger_purchase
+from tests.unit.gateway.test_intake import DESK
+
+NOW = datetime(2026, 3, 10, 4, tzinfo=UTC)
+
+
+def bill(purchase: checkout_pb2.Purchase) -> Bill:
+    purchase.lines.add(quantity=1, amount_minor=10_000)
+    return Bill(purchase, member_pb2.Resolution(tier="GOLD"), DESK, NOW)
+
+
+def test_season_and_the_stays_end_reach_the_ledger_as_the_till_states_them() -> None:
+    asked = checkout_pb2.Purchase(currency="CNY", season=season_pb2.SEASON_OFF)
+    asked.stay.channel, asked.stay.nights = 1, 2  # type: ignore[assignment]
+    asked.stay.ends_at.FromDatetime(NOW + timedelta(days=2))
+    booked = to_ledger_purchase(bill(asked))
+    assert booked.season == season_pb2.SEASON_OFF
+    assert booked.stay.ends_at == asked.stay.ends_at
+
+
+def test_what_a_till_does_not_state_is_left_out() -> None:
+    asked = checkout_pb2.Purchase(currency="CNY")
+    asked.stay.channel, asked.stay.nights = 1, 2  # type: ignore[assignment]
+    booked = to_ledger_purchase(bill(asked))
+    assert booked.season == season_pb2.SEASON_UNSPECIFIED
+    assert not booked.stay.HasField("ends_at")
