@@ -17,14 +17,22 @@ from chassis.storage.contracts import Submission
 from chassis.storage.requests import fingerprint
 from services.points.converters.movements import to_movement
 from services.points.converters.requests import to_command
-from services.points.domain.commands import Command, SettleDue, WarnExpiring, members_of
+from services.points.domain.assets import Asset
+from services.points.domain.commands import (
+    Command,
+    ImportBalance,
+    SettleDue,
+    WarnExpiring,
+    members_of,
+)
 from services.points.domain.journal import Entry
 from tests.histories.agreement import check_outcome, differences, stored
 from tests.histories.audit import Audit
 from tests.histories.programmes import LIMITS, PROGRAMMES
 from tests.histories.services import MemberRow, Service, Told
-from tests.histories.stage import Ask, Dice, Job, Stage, Wait
+from tests.histories.stage import Ask, Dice, Import, Job, Stage, Wait
 from tests.histories.steps import STEPS
+from tests.model.imports import Row
 from tests.model.ledger import Ledger, Outcome
 
 KEY = b"histories-request-key-32-bytes--"
@@ -65,6 +73,8 @@ class History:
 
     def __post_init__(self) -> None:
         model = Ledger(self.clock.now(), PROGRAMMES, LIMITS)
+        for code, given in self.service.budgets_given().items():
+            model.budgets[code].given = given  # by guests of other histories
         self.stage = Stage(model, [], self.space)
         self.stage.member_ids = [self.stage.new_id() for _ in range(GUESTS)]
 
@@ -81,6 +91,8 @@ class History:
                 self.clock.advance(happening.until - self.clock.now())
             elif isinstance(happening, Job):
                 self._work(happening)
+            elif isinstance(happening, Import):
+                self._bring_in(happening.row)
             elif happening is not None:
                 self._ask(happening)
             if not with_the_next:
@@ -101,6 +113,12 @@ class History:
         command = CHORES[job.chore](UUID(job.member_id))
         submission: Submission[Command] = Submission(command, "points", job.chore, None)
         self._batch.append((submission, Outcome({})))
+
+    def _bring_in(self, row: Row) -> None:
+        expected = self.stage.model.bring_in(row)
+        ids = UUID(row.import_id), row.line, row.reference, UUID(row.member_id)
+        command = ImportBalance(*ids, Asset(row.asset), row.amount, row.earned_at, row.expires_at)
+        self._batch.append((Submission(command, "points", "import", None), expected))
 
     def flush(self) -> None:
         """Let the service do in one transaction what the model has done, and look at the books."""
@@ -129,6 +147,8 @@ class History:
             pins = self.service.pins(member_id)
             self.audit.check_member(member_id, row, lots[member_id], pins)
         self.audit.check_houses(self._rows.values())
+        budgets = self.stage.model.budgets
+        assert self.service.budgets_given() == {code: each.given for code, each in budgets.items()}
 
     def _check_told(self, told: Told) -> None:
         """An event is the next one that the model's guest told."""

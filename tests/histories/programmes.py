@@ -18,6 +18,7 @@ from huitouke.type.v1.merchant_category_pb2 import (
 )
 
 from services.points.domain.movements import MovementTerms
+from tests.model.expressions import FAILING_AT_NOON, LUCKY
 from tests.model.movements import Limits
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
@@ -44,6 +45,7 @@ BASES = [
         categories=[MERCHANT_CATEGORY_ROOM],
         channels=[BOOKING_CHANNEL_DIRECT, BOOKING_CHANNEL_CORPORATE],
         points_per_unit_milli=1000,
+        pending=pb.Pending(days=5, until_stay_ends=True),
     ),
     rule(
         "BASE_DINING",
@@ -57,13 +59,22 @@ BASES = [
         FUNDER_MERCHANT,
         categories=[MERCHANT_CATEGORY_SPA],
         points_per_unit_milli=1337,
+        rounding=pb.ROUNDING_UP,
+        caps=pb.Caps(per_member_day=900, per_checkout=700),
     ),
 ]
 FIRST = pb.Programme(
     version=2,
     earning_rules=[
         *BASES,
-        rule("GOLD", pb.STACKING_CLASS_BEST_OF, tiers=["GOLD"], multiplier_milli=1500),
+        rule(
+            "GOLD",
+            pb.STACKING_CLASS_BEST_OF,
+            tiers=["GOLD"],
+            multiplier_milli=1500,
+            rounding=pb.ROUNDING_HALF_UP,
+            pending=pb.Pending(days=5),
+        ),
         rule(
             "SPA_FRIENDS",
             pb.STACKING_CLASS_BEST_OF,
@@ -72,7 +83,16 @@ FIRST = pb.Programme(
             tags=["friend"],
             multiplier_milli=2500,
         ),
-        rule("BIG", pb.STACKING_CLASS_ADD, minimum_spend_minor=60_000, fixed_points=50),
+        rule(
+            "BIG",
+            pb.STACKING_CLASS_ADD,
+            minimum_spend_minor=60_000,
+            fixed_points=50,
+            caps=pb.Caps(per_member=120),
+        ),
+        rule("WELCOME", pb.STACKING_CLASS_ADD, first_purchase_only=True, fixed_points=33),
+        rule("LUCKY", pb.STACKING_CLASS_ADD, expression=LUCKY, fixed_points=5, budget_points=60),
+        rule("NOON", pb.STACKING_CLASS_ADD, expression=FAILING_AT_NOON, fixed_points=3),
     ],
     redemption=pb.Redemption(points_per_unit=100, minimum_points=100),
     stored_value=pb.StoredValueTerms(
@@ -99,7 +119,9 @@ SECOND = pb.Programme(
             FUNDER_MERCHANT,
             categories=[MERCHANT_CATEGORY_SPA],
             fixed_points=7,
+            pending=pb.Pending(days=30),
         ),
+        rule("LUCKY", pb.STACKING_CLASS_ADD, expression=LUCKY, fixed_points=5, budget_points=90),
     ],
     redemption=pb.Redemption(
         points_per_unit=250,

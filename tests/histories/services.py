@@ -86,6 +86,10 @@ class Service(Protocol):
         """How much of each lot the member's open holds have pinned, by number."""
         ...
 
+    def budgets_given(self) -> dict[str, int]:
+        """What rules with a budget have given to all members, by code."""
+        ...
+
     def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
         """Entries and events since it was last asked; each member's in the order of versions."""
         ...
@@ -156,6 +160,9 @@ class MemoryService:
             )
             for lot in (by_number[number] for number in sorted(by_number))
         ]
+
+    def budgets_given(self) -> dict[str, int]:
+        return {code: each.given_points for code, each in self.tables.rule_budgets.items()}
 
     def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
         del member_ids  # there are no others in these tables

@@ -16,6 +16,7 @@ from huitouke.type.v1.merchant_category_pb2 import (
 )
 from huitouke.type.v1.place_pb2 import Place
 
+from tests.model.imports import Row
 from tests.model.ledger import Ledger
 
 NUMBERS: Final = 2**24
@@ -63,13 +64,19 @@ class Job(NamedTuple):
     member_id: str
 
 
+class Import(NamedTuple):
+    """A row of another system's file comes in."""
+
+    row: Row
+
+
 class Wait(NamedTuple):
     """Time goes by."""
 
     until: datetime
 
 
-Happening = Ask | Job | Wait | None
+Happening = Ask | Job | Import | Wait | None
 
 
 @dataclass
@@ -82,6 +89,7 @@ class Stage:
     asked: list[Ask] = field(default_factory=list)
     checkouts: list[tuple[str, str]] = field(default_factory=list)
     holds: list[tuple[str, str, str]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     ids: int = 0
 
     def new_id(self) -> str:

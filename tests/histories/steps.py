@@ -14,7 +14,7 @@ from typing import Final
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1.tender_kind_pb2 import TENDER_KIND_BANK_CARD, TENDER_KIND_UNSPECIFIED
 
-from tests.histories import buying, holding, moving
+from tests.histories import buying, holding, importing, moving
 from tests.histories.stage import (
     PLACES,
     Ask,
@@ -166,5 +166,7 @@ _WEIGHTS: Final[Sequence[tuple[Step, int]]] = [
     (moving.decide, 3),
     (moving.withdraw, 4),
     (moving.refund_top_up, 3),
+    (importing.bring_in, 3),
+    (importing.bring_in_again, 1),
 ]
 STEPS: Final[Sequence[Step]] = [step for step, weight in _WEIGHTS for _ in range(weight)]

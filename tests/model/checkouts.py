@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from math import floor
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1 import programme_pb2
+from huitouke.points.v1.programme_pb2 import Programme
 from huitouke.points.v1.purchase_pb2 import Purchase
 
 from tests.model import holds
-from tests.model.earning import earned
+from tests.model.earning import Asked, earned
+from tests.model.giving import gifts_of, give, room
 from tests.model.guests import BONUS, CASH, POINTS, RELEASED, Facts, Guest, Hold, Refused
-from tests.model.paying import Checkout, gift_part, points_end
+from tests.model.paying import Checkout, gift_part
 
 if TYPE_CHECKING:
     from tests.model.ledger import Ledger
@@ -22,17 +26,8 @@ if TYPE_CHECKING:
 
 def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     purchase, now = request.purchase, ledger.now
-    known = ledger.checkouts.get(request.checkout_id)
-    if known:
-        fenced = known.cancelled_at and known.member_id == purchase.member_id
-        raise Refused("CHECKOUT_CANCELLED" if fenced else "CHECKOUT_EXISTS")
     bought = purchase.occurred_at.ToDatetime(tzinfo=UTC)
-    too_old = bought < now - timedelta(days=400) and not purchase.HasField("stay")
-    if bought > now + timedelta(minutes=5) or too_old:
-        raise Refused("OCCURRED_AT_OUT_OF_RANGE")
-    programme = ledger.programme_at(bought)
-    if purchase.currency != "CNY":
-        raise Refused("CURRENCY_MISMATCH")
+    programme = _programme(ledger, request, bought)
     guest = ledger.guest(purchase.member_id)
     guest.settle(now)
     hold = _hold_to_post_with(ledger, request)
@@ -45,40 +40,60 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
         parts = _parts(guest, purchase, now, programme.stored_value.spend_order)
     from_bonus = parts[BONUS]
 
-    by_rule = earned(programme, purchase, value + from_bonus)
-    checkout = Checkout(purchase.member_id, points=purchase.redeem_points, earned_by=by_rule)
+    zone = ZoneInfo(purchase.place.time_zone)
+    day = bought.astimezone(zone).date().isoformat()
+    asked = Asked(
+        purchase,
+        first=not guest.purchases and not purchase.member.purchased_before,
+        room=partial(room, ledger, purchase.member_id, day),
+    )
+    by_rule = earned(programme, asked, value + from_bonus)
+    gifts = gifts_of(programme, purchase, by_rule, request.checkout_id, now)
+    checkout = Checkout(purchase.member_id, points=purchase.redeem_points, gifts=gifts, day=day)
     checkout.paid = [value, stored - from_bonus, from_bonus, bill - value - stored]
-    checkout.claimed = [0 for _ in by_rule]
+    checkout.claimed = [0 for _ in gifts]
     checkout.clawback = programme.clawback
+    checkout.rules = {rule.code: rule for rule in programme.earning_rules}
     if hold:
         checkout.spent = holds.spend(ledger, guest, hold, parts)
     else:
         for asset, amount in parts.items():
             checkout.spent += guest.take(asset, amount)
-    points = sum(facts["points"] for facts in by_rule)
-    collected = min(points, guest.debt)
-    if points:
-        when = min(bought, now)
-        ends = points_end(when, now, programme, purchase.place.time_zone)
-        checkout.lot = guest.put(POINTS, points, when, ends)
-        checkout.lot.left -= collected
-        guest.debt -= collected
+    collected = give(ledger, guest, gifts, checkout.rules, day)
+    guest.purchases += 1
     posted = {
         "points_redeemed": purchase.redeem_points,
         "points_value_minor": value,
         "cash_paid_minor": stored - from_bonus,
         "bonus_paid_minor": from_bonus,
         "to_pay_minor": bill - value - stored,
-        "points_earned": points,
+        "points_earned": sum(gift.points for gift in gifts),
         "debt_collected": collected,
         "earned_by": by_rule,
         "programme_version": programme.version,
+        "rule_faults": [{"rule_code": code} for code in asked.faults],
+        "points_pending": sum(gift.points for gift in gifts if gift.waits_until),
     }
     checkout.answer = {"checkout_id": request.checkout_id, "posted_at": now, "posted": posted}
     ledger.checkouts[request.checkout_id] = checkout
     facts = {"bill_minor": bill, "currency": "CNY", "hold_id": request.hold_id}
     guest.tell(now, "CheckoutPosted", {**facts, **checkout.answer})
     return checkout.answer
+
+
+def _programme(ledger: Ledger, request: pb.PostRequest, bought: datetime) -> Programme:
+    """The programme that decides, if the purchase can be booked at all."""
+    purchase, known = request.purchase, ledger.checkouts.get(request.checkout_id)
+    if known:
+        fenced = known.cancelled_at and known.member_id == purchase.member_id
+        raise Refused("CHECKOUT_CANCELLED" if fenced else "CHECKOUT_EXISTS")
+    too_old = bought < ledger.now - timedelta(days=400) and not purchase.HasField("stay")
+    if bought > ledger.now + timedelta(minutes=5) or too_old:
+        raise Refused("OCCURRED_AT_OUT_OF_RANGE")
+    programme = ledger.programme_at(bought)
+    if purchase.currency != "CNY":
+        raise Refused("CURRENCY_MISMATCH")
+    return programme
 
 
 def _hold_to_post_with(ledger: Ledger, request: pb.PostRequest) -> Hold | None:

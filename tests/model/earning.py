@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from zoneinfo import ZoneInfo
 
 from huitouke.points.v1 import programme_pb2 as pb
@@ -12,6 +14,7 @@ from huitouke.points.v1.purchase_pb2 import Line, Purchase
 from huitouke.type.v1.merchant_category_pb2 import MERCHANT_CATEGORY_ROOM
 
 from tests.model.arithmetic import largest_remainder
+from tests.model.expressions import EXPRESSIONS
 from tests.model.guests import Facts
 
 BASE, BEST_OF, ADD = (
@@ -21,68 +24,129 @@ BASE, BEST_OF, ADD = (
 )
 
 
-def earned(programme: pb.Programme, purchase: Purchase, not_earning: int) -> list[Facts]:
+@dataclass
+class Asked:
+    """What rules may know besides the purchase, and which of them failed.
+
+    `room` says how many points a rule may still give in this checkout.
+    """
+
+    purchase: Purchase
+    first: bool
+    room: Callable[[pb.EarningRule], int]
+    faults: list[str] = field(default_factory=list)
+    verdicts: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def local(self) -> datetime:
+        bought = self.purchase.occurred_at.ToDatetime(tzinfo=UTC)
+        return bought.astimezone(ZoneInfo(self.purchase.place.time_zone))
+
+    def fits(self, rule: pb.EarningRule) -> bool:
+        """Whether what a rule asks of the whole checkout holds; its expression comes last."""
+        asked, purchase, member = rule.condition, self.purchase, self.purchase.member
+        bought, local = purchase.occurred_at.ToDatetime(tzinfo=UTC), self.local
+        place = purchase.place
+        return (
+            (not asked.tiers or member.tier in asked.tiers)
+            and (not asked.tags or any(tag in asked.tags for tag in member.tags))
+            and sum(line.amount_minor for line in purchase.lines) >= asked.minimum_spend_minor
+            and not (rule.HasField("valid_from") and bought < _instant(rule.valid_from))
+            and not (rule.HasField("valid_until") and bought >= _instant(rule.valid_until))
+            and (not asked.seasons or purchase.season in asked.seasons)
+            and (not asked.first_purchase_only or self.first)
+            and (not asked.properties or place.property_code in asked.properties)
+            and (not asked.merchants or place.merchant_id in asked.merchants)
+            and (not asked.outlets or place.outlet_id in asked.outlets)
+            and (not asked.weekdays or local.isoweekday() in asked.weekdays)
+            and (not asked.hours or local.hour in asked.hours)
+            and (not asked.birth_month_only or member.birth_month == local.month)
+            and (not asked.expression or self._holds(rule))
+        )
+
+    def _holds(self, rule: pb.EarningRule) -> bool:
+        """A condition that fails leaves its rule out, and is told once."""
+        if rule.code not in self.verdicts:
+            try:
+                test = EXPRESSIONS[rule.condition.expression]
+                self.verdicts[rule.code] = test(self.purchase, self.local, self.first)
+            except ZeroDivisionError:
+                self.faults.append(rule.code)
+                self.verdicts[rule.code] = False
+        return self.verdicts[rule.code]
+
+    def said(self, rule: pb.EarningRule, exact: Fraction, on: int) -> Facts:
+        """What a rule gives of an exact number of points: rounded its way, then capped."""
+        points = min(rounded(rule, exact), self.room(rule))
+        facts: Facts = {"rule_code": rule.code, "points": points, "eligible_minor": on}
+        return {**facts, "funder": rule.funder}
+
+
+def rounded(rule: pb.EarningRule, exact: Fraction) -> int:
+    if rule.rounding == pb.ROUNDING_UP:
+        return ceil(exact)
+    return floor(exact + Fraction(1, 2)) if rule.rounding == pb.ROUNDING_HALF_UP else floor(exact)
+
+
+def earned(programme: pb.Programme, asked: Asked, not_earning: int) -> list[Facts]:
     """Rule by rule. `not_earning` is what points and gifts pay: it is no money, and earns nothing.
 
     It is divided over the lines in proportion; what is left of each line is eligible.
     """
+    purchase = asked.purchase
     amounts = [line.amount_minor for line in purchase.lines]
     if not_earning == sum(amounts):
         return []
     paid = largest_remainder(not_earning, amounts)
     eligible = [amount - part for amount, part in zip(amounts, paid, strict=True)]
-    by_base = _base_rules(programme, purchase)
-    said = [_base(rule, lines, eligible) for rule, lines in by_base]
+    by_base = _base_rules(programme, asked)
+    said = [_base(rule, lines, eligible, asked) for rule, lines in by_base]
     multiplied = [
-        _multiplied(rule, purchase, by_base, eligible)
+        _multiplied(rule, asked, by_base, eligible)
         for rule in _of(programme, BEST_OF)
-        if _fits_checkout(rule, purchase)
+        if asked.fits(rule)
     ]
     if multiplied:
         said.append(max(multiplied, key=lambda facts: facts["points"]))  # the first of equal ones
     for rule in _of(programme, ADD):
         lines = [at for at, line in enumerate(purchase.lines) if _fits_line(rule, purchase, line)]
         on = sum(eligible[at] for at in lines)
-        if on and _fits_checkout(rule, purchase):
-            said.append(_said(rule, rule.fixed_points, on))
+        if asked.fits(rule) and on:
+            said.append(asked.said(rule, Fraction(rule.fixed_points), on))
     return [facts for facts in said if facts["points"]]
 
 
 Lines = list[tuple[pb.EarningRule, list[int]]]
 
 
-def _base_rules(programme: pb.Programme, purchase: Purchase) -> Lines:
+def _base_rules(programme: pb.Programme, asked: Asked) -> Lines:
     """Each BASE rule with the lines that it is the first to fit."""
     rules = _of(programme, BASE)
     taken: dict[int, list[int]] = {}
-    for at, line in enumerate(purchase.lines):
+    for at, line in enumerate(asked.purchase.lines):
         for place, rule in enumerate(rules):
-            if _fits_line(rule, purchase, line) and _fits_checkout(rule, purchase):
+            if _fits_line(rule, asked.purchase, line) and asked.fits(rule):
                 taken.setdefault(place, []).append(at)
                 break
     return [(rules[place], taken[place]) for place in sorted(taken)]
 
 
-def _base(rule: pb.EarningRule, lines: list[int], eligible: list[int]) -> Facts:
+def _base(rule: pb.EarningRule, lines: list[int], eligible: list[int], asked: Asked) -> Facts:
     on = sum(eligible[at] for at in lines)
-    return _said(rule, floor(Fraction(on, 100) * Fraction(rule.points_per_unit_milli, 1000)), on)
+    return asked.said(rule, Fraction(on, 100) * Fraction(rule.points_per_unit_milli, 1000), on)
 
 
-def _multiplied(
-    rule: pb.EarningRule, purchase: Purchase, by_base: Lines, eligible: list[int]
-) -> Facts:
+def _multiplied(rule: pb.EarningRule, asked: Asked, by_base: Lines, eligible: list[int]) -> Facts:
     """What a multiplier adds to the base of the lines it fits."""
     points = on = 0
     for base, lines in by_base:
+        purchase = asked.purchase
         fitting = [at for at in lines if _fits_line(rule, purchase, purchase.lines[at])]
-        of_base = _base(base, fitting, eligible)
+        of_base = _base(base, fitting, eligible, asked)
         points += of_base["points"]
         on += of_base["eligible_minor"]
-    return _said(rule, floor(points * Fraction(rule.multiplier_milli, 1000)) - points, on)
-
-
-def _said(rule: pb.EarningRule, points: int, on: int) -> Facts:
-    return {"rule_code": rule.code, "points": points, "eligible_minor": on, "funder": rule.funder}
+    more = rounded(rule, points * Fraction(rule.multiplier_milli, 1000)) - points
+    return asked.said(rule, Fraction(more), on)
 
 
 def _of(programme: pb.Programme, stacking_class: int) -> list[pb.EarningRule]:
@@ -93,23 +157,14 @@ def _fits_line(rule: pb.EarningRule, purchase: Purchase, line: Line) -> bool:
     asked = rule.condition
     if asked.categories and line.category not in asked.categories:
         return False
-    if asked.channels and line.category == MERCHANT_CATEGORY_ROOM:
-        return purchase.HasField("stay") and purchase.stay.channel in asked.channels
-    return True
+    if line.category != MERCHANT_CATEGORY_ROOM:
+        return True
+    stay = purchase.stay if purchase.HasField("stay") else None
+    if asked.channels and (stay is None or stay.channel not in asked.channels):
+        return False
+    return not asked.rate_codes or (stay is not None and stay.rate_code in asked.rate_codes)
 
 
-def _fits_checkout(rule: pb.EarningRule, purchase: Purchase) -> bool:
-    asked, member = rule.condition, purchase.member
-    local = _local(purchase)
-    return (
-        (not asked.tiers or member.tier in asked.tiers)
-        and (not asked.tags or any(tag in asked.tags for tag in member.tags))
-        and (not asked.weekdays or local.isoweekday() in asked.weekdays)
-        and (not asked.birth_month_only or member.birth_month == local.month)
-        and sum(line.amount_minor for line in purchase.lines) >= asked.minimum_spend_minor
-    )
-
-
-def _local(purchase: Purchase) -> datetime:
-    bought = purchase.occurred_at.ToDatetime(tzinfo=UTC)
-    return bought.astimezone(ZoneInfo(purchase.place.time_zone))
+def _instant(stamp: object) -> datetime:
+    instant: datetime = stamp.ToDatetime(tzinfo=UTC)  # type: ignore[attr-defined]
+    return instant

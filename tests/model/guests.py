@@ -64,6 +64,27 @@ class Hold:
         return {"points": held[POINTS], "cash_minor": held[CASH], "bonus_minor": held[BONUS]}
 
 
+@dataclass(eq=False)
+class Gift:
+    """What one rule gave in one checkout: in `lot`, or waiting until it matures."""
+
+    facts: Facts
+    points: int
+    checkout_id: str
+    merchant_id: str
+    earned: datetime
+    ends: datetime | None
+    programme_version: int = 0
+    waits_until: datetime | None = None
+    lot: Lot | None = None
+    cancelled: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """What will mature."""
+        return self.points - self.cancelled if self.waits_until and self.lot is None else 0
+
+
 @dataclass
 class Event:
     """A fact told to the world: the name of its message, and fields that the message must have."""
@@ -75,11 +96,13 @@ class Event:
 
 @dataclass
 class Guest:
-    """`holds` are the open ones."""
+    """`holds` are the open ones, `gifts` those that have waited; `purchases` counts what stands."""
 
     member_id: str
     lots: list[Lot] = field(default_factory=list)
     debt: int = 0
+    purchases: int = 0
+    gifts: list[Gift] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     warned: set[tuple[str, date, int]] = field(default_factory=set)
@@ -128,13 +151,57 @@ class Guest:
         return taken
 
     def settle(self, now: datetime) -> None:
-        """What time has done, before anything else is done: holds end, then value expires."""
+        """What time has done, before anything else: holds end, gifts mature, value expires."""
         late = [each for each in self.holds.values() if each.timeout_at and each.timeout_at <= now]
         for hold in sorted(late, key=lambda each: (each.timeout_at, UUID(each.hold_id))):
             self._end(hold, EXPIRED)
             facts = {"hold_id": hold.hold_id, "timeout_at": hold.timeout_at, "expired_at": now}
             self.tell(now, "HoldExpired", {**facts, **hold.amounts()}, over_too=True)
+        self._mature(now)
         self.expire(now)
+
+    def _mature(self, now: datetime) -> None:
+        """Gifts of one checkout that wait for the same instant become one lot."""
+        due = [
+            each
+            for each in self.gifts
+            if each.waiting and each.waits_until and each.waits_until <= now
+        ]
+        order = {gift: at for at, gift in enumerate(self.gifts)}
+        while due:
+            first = min(due, key=lambda gift: (gift.waits_until, order[gift]))
+            same = [
+                each
+                for each in due
+                if (each.waits_until, each.checkout_id) == (first.waits_until, first.checkout_id)
+            ]
+            due = [each for each in due if each not in same]
+            points = sum(each.waiting for each in same)
+            by_rule = [
+                {**each.facts, "points": each.waiting, "pending_until": None} for each in same
+            ]
+            lot, collected = self.earn(points, first.earned, first.ends)
+            for each in same:
+                each.lot = lot
+            facts = {
+                "checkout_id": first.checkout_id,
+                "merchant_id": first.merchant_id,
+                "matured_at": now,
+                "points": points,
+                "debt_collected": collected,
+                "earned_by": by_rule,
+                "programme_version": first.programme_version,
+                "expires_at": first.ends,
+            }
+            self.tell(now, "PointsMatured", facts, over_too=True)
+
+    def earn(self, points: int, earned: datetime, ends: datetime | None) -> tuple[Lot, int]:
+        """Put points into a lot; an open debt takes its part at once."""
+        lot = self.put(POINTS, points, earned, ends)
+        collected = min(points, self.debt)
+        lot.left -= collected
+        self.debt -= collected
+        return lot, collected
 
     def give_back(self, hold: Hold, state: str, now: datetime) -> None:
         """End a hold on somebody's word; what it held in lots that are over expires."""
@@ -192,19 +259,24 @@ class Guest:
             "points_held": self.held(POINTS),
             "cash_held_minor": self.held(CASH),
             "bonus_held_minor": self.held(BONUS),
+            "points_pending": sum(gift.waiting for gift in self.gifts),
         }
 
     def remember(self) -> tuple[Any, ...]:
         """How things stand, for `forget`."""
         lots = [(lot.left, lot.gone, lot.held) for lot in self.lots]
-        return lots, dict(self.holds), [each.state for each in self.holds.values()], self.version
+        holds = [(hold, hold.state) for hold in self.holds.values()]
+        return lots, holds, [gift.lot for gift in self.gifts], self.debt, self.version
 
     def forget(self, stood: tuple[Any, ...]) -> None:
         """Put back what `settle` did for a request that was refused in the end."""
-        lots, holds, states, version = stood
+        lots, holds, matured, self.debt, version = stood
+        del self.lots[len(lots) :]
         for lot, (left, gone, held) in zip(self.lots, lots, strict=True):
             lot.left, lot.gone, lot.held = left, gone, held
-        self.holds = holds
-        for hold, state in zip(holds.values(), states, strict=True):
+        self.holds = {hold.hold_id: hold for hold, _ in holds}
+        for hold, state in holds:
             hold.state = state
+        for gift, lot in zip(self.gifts, matured, strict=True):
+            gift.lot = lot
         del self.events[version:]

@@ -136,7 +136,7 @@ def capture(ledger: Ledger, request: pb.CaptureHoldRequest) -> Facts:
     programme = ledger.programme_at(now)
     parts = parts_of(hold, request.points, request.stored_value_minor)
 
-    checkout = Checkout(guest.member_id, points=request.points)
+    checkout = Checkout(guest.member_id, points=request.points, capture=True)
     worth = -(-request.points * 100 // programme.redemption.points_per_unit)
     checkout.paid = [worth, parts[CASH], parts[BONUS], 0]
     checkout.spent = spend(ledger, guest, hold, parts)

@@ -14,8 +14,10 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import Programme
 
 from tests.model.checkouts import cancel, post
+from tests.model.giving import Budget
 from tests.model.guests import Facts, Guest, Hold, Refused
 from tests.model.holds import authorize, capture, release
+from tests.model.imports import Row, bring_in
 from tests.model.movements import (
     Adjustment,
     Family,
@@ -75,8 +77,18 @@ class Ledger:
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     withdrawals: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    given: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
     hold_timeout: timedelta = timedelta(minutes=15)
     requests: dict[tuple[str, str], tuple[Message, Facts | Refused]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """The last version's number is a budget's."""
+        for programme in self.programmes:
+            for rule in programme.earning_rules:
+                if rule.budget_points:
+                    self.budgets[rule.code] = Budget(rule.budget_points)
 
     def guest(self, member_id: str) -> Guest:
         return self.guests.setdefault(member_id, Guest(member_id))
@@ -91,6 +103,10 @@ class Ledger:
     def warn(self, member_id: str) -> None:
         """What another job does, by the calendar of Shanghai."""
         warn(self, member_id, "Asia/Shanghai")
+
+    def bring_in(self, row: Row) -> Outcome:
+        """What an import does with one of its rows; the row itself is its memory."""
+        return Outcome(self._undone_if_refused(lambda: bring_in(self, row)))
 
     def settle(self, member_id: str) -> None:
         """What the job does for guests whom nobody serves."""
@@ -110,10 +126,13 @@ class Ledger:
         return Outcome(given)
 
     def _done(self, request: Message) -> Facts | Refused:
+        return self._undone_if_refused(lambda: OPERATIONS[type(request)](self, request))
+
+    def _undone_if_refused(self, operation: Callable[[], Facts]) -> Facts | Refused:
         """Who is refused changes nothing: not even what time has done is noted."""
         stood = {each: guest.remember() for each, guest in self.guests.items()}
         try:
-            return OPERATIONS[type(request)](self, request)
+            return operation()
         except Refused as refused:
             for each, before in stood.items():
                 self.guests[each].forget(before)

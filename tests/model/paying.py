@@ -10,7 +10,7 @@ from math import floor
 from huitouke.points.v1 import programme_pb2
 
 from tests.model.arithmetic import months_end
-from tests.model.guests import Facts, Lot
+from tests.model.guests import Facts, Gift, Lot
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Checkout:
     """One checkout id for ever: cancelled at an instant, or posted, and perhaps reversed.
 
     `paid` are the four parts of its bill: worth of points, CASH, BONUS, money. `back` is what of
-    each reversals gave back so far; `claimed` the earned points they took back, rule by rule.
+    each reversals gave back so far; `claimed` the earned points they took back, gift by gift.
+    `rules` are those that it was posted by, `day` the property's when it was bought.
     """
 
     member_id: str
@@ -27,9 +28,11 @@ class Checkout:
     points: int = 0
     paid: list[int] = field(default_factory=list)
     spent: list[tuple[Lot, int]] = field(default_factory=list)
-    earned_by: list[Facts] = field(default_factory=list)
-    lot: Lot | None = None
+    gifts: list[Gift] = field(default_factory=list)
     clawback: int = 0
+    day: str = ""
+    rules: dict[str, programme_pb2.EarningRule] = field(default_factory=dict)
+    capture: bool = False
     back: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     points_back: int = 0
     claimed: list[int] = field(default_factory=list)

@@ -10,7 +10,8 @@ from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.points.v1.programme_pb2 import CLAWBACK_REFUSE
 
 from tests.model.arithmetic import largest_remainder_further
-from tests.model.guests import BONUS, CASH, POINTS, Facts, Guest, Lot, Refused
+from tests.model.giving import count
+from tests.model.guests import BONUS, CASH, POINTS, Facts, Gift, Guest, Lot, Refused
 from tests.model.paying import Checkout
 
 if TYPE_CHECKING:
@@ -20,13 +21,7 @@ Parts = list[tuple[Lot, int]]
 
 
 def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
-    checkout = ledger.checkouts.get(request.checkout_id)
-    if not checkout or checkout.member_id != request.member_id or checkout.cancelled_at:
-        raise Refused("CHECKOUT_NOT_FOUND")
-    if checkout.reversed:
-        raise Refused("ALREADY_REVERSED")
-    if request.reversal_id in ledger.reversals:
-        raise Refused("REVERSAL_EXISTS")
+    checkout = _reversible(ledger, request)
     left = checkout.bill - sum(checkout.back)
     amount = request.amount_minor if request.HasField("amount_minor") else left
     if amount > left:
@@ -42,13 +37,23 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
     claims = claim_plan(checkout, refunded)
     if checkout.clawback == CLAWBACK_REFUSE:
         coming = sum(part for lot, part in restored if lot.asset == POINTS and not lot.over(now))
-        if sum(claims) > guest.usable(POINTS, now) + coming:
+        met_by_cancelling = sum(
+            claim for gift, claim in zip(checkout.gifts, claims, strict=True) if gift.waiting
+        )
+        if sum(claims) - met_by_cancelling > guest.usable(POINTS, now) + coming:
             raise Refused("EARNED_POINTS_SPENT")
 
     ledger.reversals.add(request.reversal_id)
     for lot, part in restored:
         lot.left += 0 if lot.over(now) else part
-    taken = take_back(guest, checkout, sum(claims))
+    for gift, claim in zip(checkout.gifts, claims, strict=True):
+        rule = checkout.rules[gift.facts["rule_code"]]
+        count(ledger, guest.member_id, checkout.day, rule, -claim)
+    cancelled, claimed = _cancel(checkout, claims)
+    taken = take_back(guest, claimed)
+    owed = sum(claim for _, claim in claimed) - taken
+    if left == amount and not checkout.capture:
+        guest.purchases -= 1
     for lot, part in restored:
         lot.left += part if lot.over(now) else 0
     given = [after - before for after, before in zip(back, checkout.back, strict=True)]
@@ -59,23 +64,31 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
         "cash_restored_minor": given[1],
         "bonus_restored_minor": given[2],
         "points_taken_back": taken,
-        "debt_recorded": sum(claims) - taken,
+        "debt_recorded": owed,
         "amount_minor": amount,
         "points_value_minor": given[0],
         "money_minor": given[3],
         "left_minor": left - amount,
         "whole": left == amount,
-        "taken_back_by": [
-            {"rule_code": by["rule_code"], "points": points, "funder": by["funder"]}
-            for by, points in zip(checkout.earned_by, claims, strict=True)
-            if points
-        ],
+        "taken_back_by": [{**_told(gift), "points": claim} for gift, claim in claimed if claim],
+        "pending_cancelled": cancelled,
     }
     checkout.back, checkout.points_back, checkout.reversed = back, points_back, left == amount
     checkout.claimed = [was + now_ for was, now_ in zip(checkout.claimed, claims, strict=True)]
     guest.tell(now, "CheckoutReversed", {"checkout_id": request.checkout_id, **facts})
     guest.expire(now)
     return {**facts, "balances": guest.balances(now)}
+
+
+def _reversible(ledger: Ledger, request: pb.ReverseRequest) -> Checkout:
+    checkout = ledger.checkouts.get(request.checkout_id)
+    if not checkout or checkout.member_id != request.member_id or checkout.cancelled_at:
+        raise Refused("CHECKOUT_NOT_FOUND")
+    if checkout.reversed:
+        raise Refused("ALREADY_REVERSED")
+    if request.reversal_id in ledger.reversals:
+        raise Refused("REVERSAL_EXISTS")
+    return checkout
 
 
 def restore_plan(checkout: Checkout, back: list[int], points_back: int) -> Parts:
@@ -94,23 +107,40 @@ def restore_plan(checkout: Checkout, back: list[int], points_back: int) -> Parts
 
 
 def claim_plan(checkout: Checkout, refunded: int) -> list[int]:
-    """What is claimed back now, rule by rule, of what did not expire."""
-    earned = [by["points"] for by in checkout.earned_by]
-    if checkout.lot is None:
-        return [0 for _ in earned]
-    kept = max(0, sum(earned) - checkout.lot.gone)
+    """What is claimed back now, gift by gift, of what did not expire."""
+    earned = [gift.points for gift in checkout.gifts]
+    lots = {gift.lot for gift in checkout.gifts if gift.lot}
+    kept = max(0, sum(earned) - sum(lot.gone for lot in lots))
     due = floor(Fraction(kept * refunded, checkout.bill)) if checkout.bill else kept
     wanted = max(due, sum(checkout.claimed))
     after = largest_remainder_further(wanted, earned, checkout.claimed)
     return [share - was for share, was in zip(after, checkout.claimed, strict=True)]
 
 
-def take_back(guest: Guest, checkout: Checkout, claimed: int) -> int:
-    """Out of their own lot, then out of others; what is missing is owed. Returns what was there."""
-    own = min(checkout.lot.free, claimed) if checkout.lot else 0
-    if checkout.lot:
-        checkout.lot.left -= own
-    others = min(claimed - own, guest.balance(POINTS) - guest.held(POINTS))
+def _cancel(checkout: Checkout, claims: list[int]) -> tuple[int, list[tuple[Gift, int]]]:
+    """What waits still is cancelled and never owed; returns how much, and the other claims."""
+    cancelled, others = 0, []
+    for gift, claim in zip(checkout.gifts, claims, strict=True):
+        if gift.waiting:
+            gift.cancelled += claim
+            cancelled += claim
+        else:
+            others.append((gift, claim))
+    return cancelled, others
+
+
+def _told(gift: Gift) -> Facts:
+    return {"rule_code": gift.facts["rule_code"], "funder": gift.facts["funder"]}
+
+
+def take_back(guest: Guest, claimed: list[tuple[Gift, int]]) -> int:
+    """Out of their own lots, then out of others, then owed. Returns what was there."""
+    left = wanted = sum(claim for _, claim in claimed)
+    for lot in dict.fromkeys(gift.lot for gift, claim in claimed if claim and gift.lot):
+        own = min(lot.free, left)
+        lot.left -= own
+        left -= own
+    others = min(left, guest.balance(POINTS) - guest.held(POINTS))
     guest.take(POINTS, others)
-    guest.debt += claimed - own - others
-    return own + others
+    guest.debt += left - others
+    return wanted - left + others

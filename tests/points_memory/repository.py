@@ -23,6 +23,7 @@ from services.points.domain.commands import (
     CancelPost,
     CaptureHold,
     Command,
+    ImportBalance,
     PostCheckout,
     ReverseCheckout,
     TopUpStoredValue,
@@ -33,10 +34,17 @@ from services.points.domain.journal import Entry
 from services.points.domain.lots import Lot
 from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
-from services.points.domain.records import Checkout, PostedCheckout, Reversal, TopUp, Warned
+from services.points.domain.records import (
+    Checkout,
+    ImportedRow,
+    PostedCheckout,
+    Reversal,
+    TopUp,
+    Warned,
+)
 from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
-from tests.points_memory import holds, movements
+from tests.points_memory import giving, holds, movements
 from tests.points_memory.tables import (
     MemoryTransaction,
     Tables,
@@ -85,8 +93,10 @@ class MemoryRepository:
         tables, now = of(connection).tables, self._clock.now()
         now = max(now, state.not_before or now)
         _load_known_ids(tables, state, commands)
-        movements.load(tables, state, commands, now)
         pins = holds.load(tables, state, commands, now)
+        giving.load_pending(tables, state, commands, now)
+        giving.load_limits(tables, state, commands)
+        movements.load(tables, state, commands, now)
         needs, until = real._needs(state, commands, now), real._horizon(commands, now)
         for hold_id in pins:
             hold = state.holds[hold_id]
@@ -106,6 +116,7 @@ class MemoryRepository:
         transaction, changes = of(connection), state.changes
         for name, write in _WRITING.items():
             write(transaction, getattr(changes, name))
+        giving.write_limits(transaction, state.limits)
         for member_id in set(changes.members()):
             member = state.members[member_id]
             check_member(member)
@@ -130,6 +141,10 @@ def _load_known_ids(tables: Tables, books: Books, commands: Sequence[Command]) -
                 loaded.entry, loaded.answer = known.entry, known.answer
         if isinstance(command, ReverseCheckout):
             books.reversal_ids |= {command.reversal_id} & tables.reversals.keys()
+        if isinstance(command, ImportBalance):
+            key = command.import_id, command.reference
+            if key in tables.imported:
+                books.imported[key] = tables.imported[key]
         if isinstance(command, WarnExpiring):
             books.warned |= tables.warned.get(command.member_id, set())
         if isinstance(command, TopUpStoredValue):
@@ -252,6 +267,14 @@ def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> 
         movements.write_sold(transaction, movements.sold_value(top_up))
 
 
+def _write_imported(transaction: MemoryTransaction, imported: Sequence[ImportedRow]) -> None:
+    for row, _, _ in imported:
+        key = row.import_id, row.reference
+        if key in transaction.tables.imported:
+            raise psycopg.errors.SerializationFailure("an id was taken meanwhile")
+        transaction.put(transaction.tables.imported, key, row)
+
+
 def _write_unique(transaction: MemoryTransaction, table: Collection[UUID], id_: UUID) -> None:
     """An id that another transaction has taken since this one looked."""
     if id_ in table:
@@ -271,6 +294,9 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "new_holds": holds.write_new,
     "resolved_holds": holds.write_resolved,
     "movements": movements.write,
+    "imported": _write_imported,
+    "new_pending": giving.write_new,
+    "touched_pending": giving.write_touched,
 }
 _NOT_WRITTEN: Final = {"lots_before"}
 

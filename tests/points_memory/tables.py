@@ -15,10 +15,14 @@ from sqlalchemy import Connection
 
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.requests import Key, Remembered, ToRemember
-from services.points.domain.accounts import Member
+from services.points.domain.accounts import Account, Member
+from services.points.domain.assets import Asset
+from services.points.domain.commands import ImportBalance
 from services.points.domain.journal import Entry
+from services.points.domain.limits import Budget, Counter
 from services.points.domain.lots import Lot, NextExpiry
 from services.points.domain.movements import Adjustment, SoldValue, Transfer, TransferGroup
+from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.pins import Hold, HoldState
 from services.points.domain.programme import Programme
 from services.points.domain.records import Checkout, CheckoutState, Reversal, TopUp, Warned
@@ -45,9 +49,19 @@ class Tables:
     adjustments: dict[UUID, Adjustment] = field(default_factory=dict)
     withdrawals: set[UUID] = field(default_factory=set)
     refunds: set[UUID] = field(default_factory=set)
+    pending: dict[UUID, dict[PendingKey, PendingPoints]] = field(default_factory=dict)
+    rule_usage: dict[Counter, int] = field(default_factory=dict)
+    rule_budgets: dict[str, Budget] = field(default_factory=dict)
+    imported: dict[tuple[UUID, str], ImportBalance] = field(default_factory=dict)
     programmes: list[Programme] = field(default_factory=list)
     requests: dict[Key, Remembered] = field(default_factory=dict)
     outbox: list[OutboxEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """The last version's number is a budget's."""
+        for programme in self.programmes:
+            for code, rule in programme.rules.budgeted.items():
+                self.rule_budgets[code] = Budget(rule.budget_points, 0)
 
     @contextmanager
     def begin(self) -> Iterator[MemoryTransaction]:
@@ -109,9 +123,11 @@ def member_row(member: Member) -> Member:
     """What a member's row keeps: no lots, of holds their number, of the next BONUS only its end."""
     row = copy(member)
     row.lots, row.holds, row.stored_holds = {}, {}, len(member.holds)
+    row.pending = {}
     row.points, row.cash, row.bonus = (copy(account) for account in member.accounts())
     for account in row.accounts():
         account.open_lots, account.holds = None, row.holds
+    row.points.incoming = Account(Asset.POINTS).incoming
     if row.bonus.next_expiry is not None:
         ends = row.bonus.next_expiry.expires_at
         row.bonus.next_expiry = NextExpiry(ends, ends, 0)
@@ -125,6 +141,9 @@ def check_member(member: Member) -> None:
     assert member.points_debt >= 0, "members_nothing_negative"
     within = all(0 <= account.held <= account.balance for account in accounts)
     assert within, "members_held_within_balance"
+    assert member.points_pending >= 0, "members_pending"
+    waits = member.next_maturing_at is not None
+    assert waits == (member.points_pending > 0), "members_pending"
     held = any(account.held for account in accounts)
     assert held == bool(member.holds), "members_held_by_open_holds"
     first = member.points.next_expiry

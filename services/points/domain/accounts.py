@@ -264,6 +264,11 @@ class Member:
         following = [each.matures_at for each in self.pending.values() if each.open]
         self.next_maturing_at = min(following, default=None)
 
+    def debt_at(self, now: datetime) -> int:
+        """What is owed at `now`, when what is to mature then has served it."""
+        due = sum([each.left for each in self.pending.values() if each.due(now)])
+        return max(0, self.points_debt - due)
+
     def _incoming(self, now: datetime) -> int:
         """What maturing at `now` leaves to be spent: the debt is served first, in order."""
         debt, incoming = self.points_debt, 0

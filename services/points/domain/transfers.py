@@ -89,7 +89,7 @@ def _check(books: Books, command: TransferPoints, day: date, now: datetime) -> N
         raise refusals.not_in_one_group()
     _check_limits(movements.terms, movements.given.get(giver_id, {}), command.points, day)
     giver = books.members[giver_id]
-    to_give = max(0, giver.points.available(now) - giver.points_debt)
+    to_give = max(0, giver.points.available(now) - giver.debt_at(now))
     if command.points > to_give:
         raise errors.insufficient_points(to_give)
 

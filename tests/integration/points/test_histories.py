@@ -92,6 +92,10 @@ class PostgresService:
     def pins(self, member_id: UUID) -> dict[int, int]:
         return dict(self._looking.execute(_PINS, (member_id,)).fetchall())
 
+    def budgets_given(self) -> dict[str, int]:
+        rows = self._looking.execute("SELECT rule, given_points FROM rule_budgets")
+        return dict(rows.fetchall())
+
     def news(self, member_ids: Iterable[UUID]) -> tuple[list[Entry], list[Told]]:
         entries: dict[tuple[UUID, int], Entry] = {}
         events: list[Told] = []

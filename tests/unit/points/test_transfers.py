@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.points.domain.assets import Funder
 from services.points.domain.commands import AuthorizeHold, ReverseCheckout
 from services.points.domain.movement_commands import PutTransferGroup, TransferPoints
 from services.points.domain.movement_events import PointsTransferred, TransferDirection
+from services.points.domain.rules import EarningRule, Pending, StackingClass
 from tests.unit.points.families import Family
-from tests.unit.points.worlds import PLACE
+from tests.unit.points.worlds import PLACE, programme
 
 
 def family(*bills: int, size: int = 2) -> tuple[Family, list[UUID]]:
@@ -175,3 +177,16 @@ def test_held_points_are_not_passed_on() -> None:
     home.now += timedelta(hours=1)
     home.do(give(mother, son, 60))
     home.check()
+
+
+def test_what_matures_now_serves_the_debt_before_it_is_asked_for_the_transfer() -> None:
+    gift = EarningRule("GIFT", StackingClass.ADD, 80, Funder.ISSUER, pending=Pending(days=7))
+    home = Family(programme=programme(gift))
+    home.unite()
+    mother, son = home.ids
+    home.buy(mother, 10_000)
+    home.books.members[mother].points_debt = 50
+    home.now += timedelta(days=7)
+    assert home.refusal(give(mother, son, 31)).metadata["available"] == "30"
+    answer = home.do(give(mother, son, 30))
+    assert (answer.balances.points, answer.balances.points_debt) == (0, 0)
