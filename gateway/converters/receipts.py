@@ -27,6 +27,10 @@ def to_balances(balances: purchase_pb2.Balances) -> checkout_pb2.MemberBalances:
         bonus_minor=balances.bonus_minor,
         points_debt=balances.points_debt,
         next_expiring_points=balances.next_expiring_points,
+        points_held=balances.points_held,
+        cash_held_minor=balances.cash_held_minor,
+        bonus_held_minor=balances.bonus_held_minor,
+        points_pending=balances.points_pending,
     )
     if balances.HasField("next_expiry"):
         shown.next_expiry.CopyFrom(balances.next_expiry)
@@ -43,8 +47,11 @@ def complete_receipt(
     receipt.bonus_paid_minor = posted.bonus_paid_minor
     receipt.to_pay_minor = posted.to_pay_minor
     receipt.points_earned = posted.points_earned
+    receipt.points_pending = posted.points_pending
     for rule in posted.earned_by:
-        receipt.earned_lines.add(rule_code=rule.rule_code, points=rule.points)
+        line = receipt.earned_lines.add(rule_code=rule.rule_code, points=rule.points)
+        if rule.HasField("pending_until"):
+            line.pending_until.CopyFrom(rule.pending_until)
     receipt.balances.CopyFrom(to_balances(posted.balances))
     assert adds_up(
         receipt.gross_minor,

@@ -81,7 +81,6 @@ ProgressExecutor = Executor[Acknowledge, Progress, Empty, OutboxEvent]
 class Application:
     """The running parts behind the server: started before it, closed after it."""
 
-    services: tuple[ServiceEntry, ...]
     executor: LedgerExecutor
     publisher: PublishExecutor
     progress: ProgressExecutor
@@ -89,6 +88,59 @@ class Application:
     reports: Reads
     trials: Reads
     engines: tuple[Engine, ...]
+    request_key: bytes
+    clock: Clock
+
+    def services(self) -> list[ServiceEntry]:
+        """Every gRPC service of this process."""
+        key, clock = self.request_key, self.clock
+        return [
+            ServiceEntry(
+                points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
+                add_PointsServiceServicer_to_server,
+                PointsServicer(
+                    executor=self.executor,
+                    publisher=self.publisher,
+                    reads=self.reads,
+                    reports=self.reports,
+                    request_key=key,
+                    clock=clock,
+                ),
+            ),
+            ServiceEntry(
+                programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
+                add_ProgrammeServiceServicer_to_server,
+                ProgrammeServicer(
+                    publisher=self.publisher,
+                    reads=self.reads,
+                    trials=self.trials,
+                    request_key=key,
+                    clock=clock,
+                ),
+            ),
+            ServiceEntry(
+                movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
+                add_MovementServiceServicer_to_server,
+                MovementServicer(
+                    executor=self.executor, reads=self.reads, request_key=key, clock=clock
+                ),
+            ),
+            ServiceEntry(
+                import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+                add_ImportServiceServicer_to_server,
+                ImportServicer(
+                    executor=self.executor,
+                    progress=self.progress,
+                    reads=self.reads,
+                    request_key=key,
+                ),
+            ),
+            ServiceEntry(
+                report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
+                add_ReportServiceServicer_to_server,
+                ReportServicer(reads=self.reads, reports=self.reports, clock=clock),
+            ),
+        ]
 
     async def database_answers(self) -> bool:
         """Probe for the health board."""
@@ -137,45 +189,9 @@ def compose(settings: PointsSettings, clock: Clock) -> Application:
     executor = ledger_executor(writing, clock, settings.command_queue_max, terms)
     publisher = programme_executor(writing, clock)
     progress = progress_executor(writing, clock)
-    key = settings.request_key_bytes()
-    services = (
-        ServiceEntry(
-            points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
-            add_PointsServiceServicer_to_server,
-            PointsServicer(
-                executor=executor,
-                publisher=publisher,
-                reads=reads,
-                reports=reports,
-                request_key=key,
-                clock=clock,
-            ),
-        ),
-        ServiceEntry(
-            programme_service_pb2.DESCRIPTOR.services_by_name["ProgrammeService"],
-            add_ProgrammeServiceServicer_to_server,
-            ProgrammeServicer(
-                publisher=publisher, reads=reads, trials=trials, request_key=key, clock=clock
-            ),
-        ),
-        ServiceEntry(
-            movement_service_pb2.DESCRIPTOR.services_by_name["MovementService"],
-            add_MovementServiceServicer_to_server,
-            MovementServicer(executor=executor, reads=reads, request_key=key, clock=clock),
-        ),
-        ServiceEntry(
-            import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
-            add_ImportServiceServicer_to_server,
-            ImportServicer(executor=executor, progress=progress, reads=reads, request_key=key),
-        ),
-        ServiceEntry(
-            report_service_pb2.DESCRIPTOR.services_by_name["ReportService"],
-            add_ReportServiceServicer_to_server,
-            ReportServicer(reads=reads, reports=reports, clock=clock),
-        ),
-    )
     engines = (writing, reading, reporting)
-    return Application(services, executor, publisher, progress, reads, reports, trials, engines)
+    key = settings.request_key_bytes()
+    return Application(executor, publisher, progress, reads, reports, trials, engines, key, clock)
 
 
 def programme_executor(engine: Engine, clock: Clock) -> PublishExecutor:
@@ -234,7 +250,7 @@ async def serve(settings: PointsSettings, process: Process) -> None:
     application = compose(settings, SystemClock())
     server = Server(
         settings,
-        application.services,
+        application.services(),
         ALLOW,
         health={"postgresql": application.database_answers},
         board=process.health,

@@ -115,7 +115,7 @@ async def running(
     application = compose(settings, clock or SystemClock())
     server = Server(
         settings,
-        list(application.services),
+        application.services(),
         ALLOW,
         health={"postgresql": application.database_answers},
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.points.domain.assets import Asset, House, Tender
-from services.points.domain.commands import ReverseCheckout
+from services.points.domain.commands import AuthorizeHold, ReleaseHold, ReverseCheckout
 from services.points.domain.movement_commands import (
     AdjustBalance,
     RefundTopUp,
@@ -216,4 +216,57 @@ def test_a_gift_that_expired_untouched_keeps_no_principal_from_going_back() -> N
     home.now += timedelta(days=99)
     done = home.do(refund(home, top_up))
     assert (done.cash_refunded_minor, done.bonus_taken_back_minor) == (100_000, 0)
+    home.check()
+
+
+def hold(home: Family, stored: int, timeout: timedelta | None = None) -> AuthorizeHold:
+    lives = timeout or timedelta(hours=1)
+    return AuthorizeHold(home.ids[0], uuid4(), PLACE, "CNY", 0, stored, lives)
+
+
+def test_what_a_hold_has_set_aside_is_neither_withdrawn_nor_refunded() -> None:
+    home = card(SpendOrder.CASH_FIRST)
+    top_up = home.top_up(home.ids[0], 100_000)
+    home.do(hold(home, 30_000))
+    assert home.refusal(withdrawal(home, 70_001)).metadata == {"available_minor": "70000"}
+    assert home.refusal(refund(home, top_up)).reason == "TOP_UP_SPENT"
+    done = home.do(withdrawal(home, 70_000))
+    assert (done.paid_out_minor, done.bonus_taken_back_minor) == (70_000, 7_000)
+    home.check()
+
+
+def test_gift_that_a_hold_has_set_aside_counts_as_spent_until_it_is_given_back() -> None:
+    home = card(SpendOrder.BONUS_FIRST)
+    home.top_up(home.ids[0], 100_000)
+    held = hold(home, 10_000)
+    home.do(held)
+    done = home.do(withdrawal(home, 50_000))
+    assert (done.paid_out_minor, done.gift_deducted_minor) == (45_000, 5_000)
+    home.do(ReleaseHold(home.ids[0], held.hold_id))
+    done = home.do(withdrawal(home, 50_000))
+    assert (done.paid_out_minor, done.bonus_taken_back_minor) == (50_000, 5_000)
+    assert done.balances.bonus_minor == 5_000
+    home.check()
+
+
+@pytest.mark.parametrize("order", [SpendOrder.BONUS_FIRST, SpendOrder.CASH_FIRST])
+def test_what_a_timed_out_hold_gives_back_counts_at_that_very_instant(order: SpendOrder) -> None:
+    home = card(order)
+    top_up = home.top_up(home.ids[0], 100_000)
+    home.do(hold(home, 10_000))
+    home.now += timedelta(hours=1) - timedelta(microseconds=1)
+    assert home.refusal(refund(home, top_up)).reason == "TOP_UP_SPENT"
+    home.now += timedelta(microseconds=1)
+    done = home.do(withdrawal(home, 100_000))
+    assert (done.paid_out_minor, done.bonus_taken_back_minor) == (100_000, 10_000)
+    home.check()
+
+
+def test_a_top_up_is_whole_again_when_its_hold_has_timed_out() -> None:
+    home = card()
+    top_up = home.top_up(home.ids[0], 100_000)
+    home.do(hold(home, 55_000))
+    home.now += timedelta(hours=1)
+    done = home.do(refund(home, top_up))
+    assert (done.cash_refunded_minor, done.bonus_taken_back_minor) == (100_000, 10_000)
     home.check()

@@ -312,6 +312,7 @@ class Receipt(_message.Message):
     EARNED_LINES_FIELD_NUMBER: _builtins.int
     BALANCES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
     LINE_IDS_FIELD_NUMBER: _builtins.int
     gross_minor: _builtins.int
     """The bill, minor units."""
@@ -328,9 +329,11 @@ class Receipt(_message.Message):
     to_pay_minor: _builtins.int
     """Left to pay in money, minor units: what an invoice (fapiao) may show."""
     points_earned: _builtins.int
-    """Points earned."""
+    """Points earned, pending ones included."""
     currency: _builtins.str
     """ISO 4217 code of all amounts."""
+    points_pending: _builtins.int
+    """Points of `points_earned` that can't be spent yet: `earned_lines` says of which rules and until when."""
     @_builtins.property
     def coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___CouponUse]:
         """What coupons took off."""
@@ -367,11 +370,12 @@ class Receipt(_message.Message):
         earned_lines: _abc.Iterable[Global___EarnedLine] | None = ...,
         balances: Global___MemberBalances | None = ...,
         currency: _builtins.str = ...,
+        points_pending: _builtins.int = ...,
         line_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "line_ids", b"line_ids", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_paid_minor", b"bonus_paid_minor", "cash_paid_minor", b"cash_paid_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "currency", b"currency", "earned_lines", b"earned_lines", "gross_minor", b"gross_minor", "line_ids", b"line_ids", "points_earned", b"points_earned", "points_pending", b"points_pending", "points_redeemed", b"points_redeemed", "points_value_minor", b"points_value_minor", "tenders", b"tenders", "to_pay_minor", b"to_pay_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,19 +419,25 @@ class EarnedLine(_message.Message):
 
     RULE_CODE_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    PENDING_UNTIL_FIELD_NUMBER: _builtins.int
     rule_code: _builtins.str
     """Rule code."""
     points: _builtins.int
     """Points."""
+    @_builtins.property
+    def pending_until(self) -> _timestamp_pb2.Timestamp:
+        """Present when the points are pending: from this instant on they are part of the balance."""
+
     def __init__(
         self,
         *,
         rule_code: _builtins.str = ...,
         points: _builtins.int = ...,
+        pending_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pending_until", b"pending_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pending_until", b"pending_until", "points", b"points", "rule_code", b"rule_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,16 +455,28 @@ class MemberBalances(_message.Message):
     POINTS_DEBT_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRING_POINTS_FIELD_NUMBER: _builtins.int
     NEXT_EXPIRY_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_PENDING_FIELD_NUMBER: _builtins.int
     points: _builtins.int
-    """Points."""
+    """Points, those set aside for purchases that are not finished included."""
     cash_minor: _builtins.int
-    """Stored value, principal, minor units."""
+    """Stored value, principal, minor units, what is set aside included."""
     bonus_minor: _builtins.int
-    """Stored value, gift, minor units."""
+    """Stored value, gift, minor units, what is set aside included."""
     points_debt: _builtins.int
     """Points owed."""
     next_expiring_points: _builtins.int
     """Points that expire next; 0 for none."""
+    points_held: _builtins.int
+    """Points of `points` that are set aside."""
+    cash_held_minor: _builtins.int
+    """Principal of `cash_minor` that is set aside, minor units."""
+    bonus_held_minor: _builtins.int
+    """Gift of `bonus_minor` that is set aside, minor units."""
+    points_pending: _builtins.int
+    """Points earned that are not part of `points` yet, until they mature."""
     @_builtins.property
     def next_expiry(self) -> _timestamp_pb2.Timestamp:
         """When they do."""
@@ -468,10 +490,14 @@ class MemberBalances(_message.Message):
         points_debt: _builtins.int = ...,
         next_expiring_points: _builtins.int = ...,
         next_expiry: _timestamp_pb2.Timestamp | None = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
+        points_pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_expiry", b"next_expiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "next_expiring_points", b"next_expiring_points", "next_expiry", b"next_expiry", "points", b"points", "points_debt", b"points_debt", "points_held", b"points_held", "points_pending", b"points_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
