@@ -18,6 +18,21 @@ SPENT = {"REDEEMED", "SETTLEMENT"}
 TAKEN = {*SPENT, "TRANSFER", "ADJUSTED", "CASH_OUT", "BREAKAGE"}
 """What is taken out in spend order, where it is not a top-up that goes back as it came."""
 HEARD = {"CheckoutPosted", "CheckoutReversed", "HoldCaptured", "HoldReleased", "HoldExpired"}
+EARNED, BOUGHT = {"ISSUED", "FUNDING", "DEBT"}, {"REDEEMED", "SETTLEMENT"}
+HOUSES = {
+    "CHECKOUT": EARNED | BOUGHT,
+    "CAPTURE": BOUGHT,
+    "REVERSAL": EARNED | BOUGHT,
+    "MATURING": EARNED,
+    "TOP_UP": {"CASH_IN", "ISSUED"},
+    "TOP_UP_REFUND": {"CASH_OUT", "ISSUED"},
+    "WITHDRAWAL": {"CASH_OUT", "ISSUED", "BREAKAGE"},
+    "EXPIRY": {"EXPIRED"},
+    "TRANSFER": {"TRANSFER"},
+    "ADJUSTMENT": {"ADJUSTED"},
+    "IMPORT": {"CASH_IN", "ISSUED"},
+}
+"""What an entry of each kind may be posted against."""
 Key = tuple[UUID, str]
 
 
@@ -73,6 +88,7 @@ class Audit:
         member = entry.member_id
         for posting in entry.postings:
             asset, house = str(posting.asset), str(posting.house)
+            assert house in HOUSES[str(entry.kind)], f"{entry.kind} against {house}"
             self.balances[member, asset] += posting.amount
             self.houses[asset, house] -= posting.amount
             assert self.balances[member, asset] == posting.balance_after >= 0

@@ -18,7 +18,7 @@ from huitouke.type.v1.merchant_category_pb2 import (
 )
 
 from services.points.domain.movements import MovementTerms
-from tests.model.expressions import FAILING_AT_NOON, LUCKY
+from tests.model.expressions import FAILING_AT_NOON, FRIENDS_AT_TABLE, LUCKY
 from tests.model.movements import Limits
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
@@ -92,6 +92,7 @@ FIRST = pb.Programme(
         ),
         rule("WELCOME", pb.STACKING_CLASS_ADD, first_purchase_only=True, fixed_points=33),
         rule("LUCKY", pb.STACKING_CLASS_ADD, expression=LUCKY, fixed_points=5, budget_points=60),
+        rule("TABLE", pb.STACKING_CLASS_ADD, expression=FRIENDS_AT_TABLE, fixed_points=11),
         rule("NOON", pb.STACKING_CLASS_ADD, expression=FAILING_AT_NOON, fixed_points=3),
     ],
     redemption=pb.Redemption(points_per_unit=100, minimum_points=100),

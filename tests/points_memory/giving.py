@@ -12,7 +12,7 @@ from services.points.domain.commands import Command, ReverseCheckout
 from services.points.domain.limits import Limits, counters_of
 from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.storage import limits as real
-from tests.points_memory.tables import MemoryTransaction, Tables
+from tests.points_memory.tables import MemoryTransaction, Tables, not_null
 
 
 def load_pending(tables: Tables, books: Books, commands: Sequence[Command], now: datetime) -> None:
@@ -59,6 +59,7 @@ def write_touched(
 
 
 def _write(transaction: MemoryTransaction, member_id: UUID, pending: PendingPoints) -> None:
+    not_null(pending, "expires_at", "resolved_version", "lot_number")
     assert 0 <= pending.cancelled <= pending.points, "pending_cancelled_within"
     assert pending.open == (pending.resolved_version is None), "pending_resolved"
     table, row = transaction.tables.pending, copy(pending)

@@ -30,7 +30,7 @@ from services.points.domain.movements import (
     SoldValue,
 )
 from services.points.domain.records import TopUp
-from tests.points_memory.tables import MemoryTransaction, Tables
+from tests.points_memory.tables import MemoryTransaction, Tables, not_null
 
 
 def load(tables: Tables, books: Books, commands: Sequence[Command], now: datetime) -> None:
@@ -132,6 +132,7 @@ def write(transaction: MemoryTransaction, changes: MovementChanges) -> None:
         transaction.put(tables.groups, group.group_id, row)
         transaction.writes.append(_regrouping(tables, group.group_id, group.member_ids))
     for transfer in changes.transfers:
+        not_null(transfer)
         _unique(tables.transfers, transfer.transfer_id)
         assert transfer.points > 0, "transfers_positive"
         transaction.put(tables.transfers, transfer.transfer_id, transfer)
@@ -144,6 +145,8 @@ def write(transaction: MemoryTransaction, changes: MovementChanges) -> None:
         assert pending, "adjustments_are_decided_once"
         _write_adjustment(transaction, adjustment)
     for withdrawal in changes.withdrawals:
+        not_null(withdrawal)
+        not_null(withdrawal.answer)
         _unique(tables.withdrawals, withdrawal.answer.withdrawal_id)
         done = withdrawal.answer
         assert done.cash_minor == done.paid_out_minor + done.gift_deducted_minor, "add_up"
@@ -151,6 +154,8 @@ def write(transaction: MemoryTransaction, changes: MovementChanges) -> None:
     for sold in changes.sold.values():
         write_sold(transaction, sold)
     for refund in changes.refunds:
+        not_null(refund)
+        not_null(refund.answer, "tender")
         _unique(tables.refunds, refund.answer.refund_id)
         transaction.writes.append(_adding(tables.refunds, refund.answer.refund_id))
 
@@ -161,6 +166,7 @@ def _unique(table: Collection[UUID], id_: UUID) -> None:
 
 
 def _write_adjustment(transaction: MemoryTransaction, adjustment: Adjustment) -> None:
+    not_null(adjustment, "decided_by", "decided_at", "version")
     booked = adjustment.state is AdjustmentState.BOOKED
     assert booked == (adjustment.version is not None), "adjustments_booked"
     pending = adjustment.state is AdjustmentState.PENDING_APPROVAL

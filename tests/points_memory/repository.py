@@ -54,6 +54,7 @@ from tests.points_memory.tables import (
     check_member,
     checkout_row,
     member_row,
+    not_null,
     of,
 )
 
@@ -220,6 +221,8 @@ def _write_lot(transaction: MemoryTransaction, member_id: UUID, lot: Lot) -> Non
 
 
 def _write_posted(transaction: MemoryTransaction, posted: Sequence[PostedCheckout]) -> None:
+    for each in posted:
+        not_null(each, "facts")
     _write_fenced(transaction, [each.checkout for each in posted])
 
 
@@ -243,6 +246,8 @@ def _write_checkout(transaction: MemoryTransaction, checkout: Checkout) -> None:
 def _write_reversals(transaction: MemoryTransaction, reversals: Sequence[Reversal]) -> None:
     tables = transaction.tables
     for reversal in reversals:
+        not_null(reversal)
+        not_null(reversal.answer)
         _write_unique(transaction, tables.reversals, reversal.answer.reversal_id)
         transaction.put(tables.reversals, reversal.answer.reversal_id, reversal)
 
@@ -262,13 +267,17 @@ def _telling(table: dict[UUID, set[Warned]], warned: Warned) -> Callable[[], Non
 
 def _write_top_ups(transaction: MemoryTransaction, top_ups: Sequence[TopUp]) -> None:
     for top_up in top_ups:
+        not_null(top_up, "bonus_lot_number", "tender")
+        not_null(top_up.answer)
         _write_unique(transaction, transaction.tables.top_ups, top_up.answer.top_up_id)
         transaction.put(transaction.tables.top_ups, top_up.answer.top_up_id, top_up)
         movements.write_sold(transaction, movements.sold_value(top_up))
 
 
 def _write_imported(transaction: MemoryTransaction, imported: Sequence[ImportedRow]) -> None:
-    for row, _, _ in imported:
+    for each in imported:
+        not_null(each)
+        row = each.row
         key = row.import_id, row.reference
         if key in transaction.tables.imported:
             raise psycopg.errors.SerializationFailure("an id was taken meanwhile")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -159,9 +159,18 @@ def check_lot(lot: Lot) -> None:
     assert lot.asset != "CASH" or lot.expires_at is None, "lots_cash_never_expires"
 
 
+def not_null(record: Any, *nullable: str) -> None:
+    """What PostgreSQL says of a column that must have a value."""
+    names = getattr(record, "_fields", None) or [each.name for each in fields(record)]
+    missing = [name for name in names if getattr(record, name) is None and name not in nullable]
+    assert not missing, f"{type(record).__name__}: {missing} NOT NULL"
+
+
 def check_entry(entry: Entry) -> None:
     """postings_move_something, _balance_not_negative, _move_a_lot, _refer."""
+    not_null(entry, "reference_id", "merchant_id")
     for posting in entry.postings:
+        not_null(posting, "lot_number", "funder")
         assert posting.amount, "postings_move_something"
         assert posting.balance_after >= 0, "postings_balance_not_negative"
         lotless = posting.house in {"DEBT", "ISSUED", "FUNDING"}
@@ -186,6 +195,7 @@ def check_checkout(row: Checkout) -> None:
     if row.answer is None:
         return
     done = row.answer.posted
+    not_null(done)
     paid = (done.points_value_minor, done.cash_paid_minor, done.bonus_paid_minor, done.to_pay_minor)
     parts = zip(row.returned.parts, paid, strict=True)
     assert all(0 <= back <= part for back, part in parts), "checkouts_returned_within_bill"

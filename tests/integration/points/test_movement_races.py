@@ -16,11 +16,10 @@ from tests.integration.points.movement_requests import (
     transfer,
     withdraw,
 )
+from tests.integration.points.racing import ROUNDS
 from tests.integration.points.requests import post, purchase, top_up
 from tests.integration.points.running import Caller
 from tests.integration.points.test_replicas import outcomes
-
-ROUNDS = 20
 
 
 async def _books(caller: Caller) -> None:

@@ -1,12 +1,19 @@
 """Months' ends in a property's zone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.points.domain.calendar import end_of_month_after, points_expiry
+from services.points.domain.calendar import (
+    end_of_month_after,
+    last_day,
+    month_name,
+    month_of,
+    points_expiry,
+    start_of_day,
+)
 from tests.unit.points.worlds import SHANGHAI
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -52,3 +59,18 @@ def test_what_is_posted_late_lives_to_the_end_of_the_month_after_its_posting(
         return
     by_rule = end_of_month_after(occurred, months, SHANGHAI)
     assert found == max(by_rule, end_of_month_after(posted, 1, SHANGHAI))
+
+
+def test_a_day_begins_and_ends_by_the_propertys_calendar() -> None:
+    begins = start_of_day(date(2026, 3, 10), SHANGHAI)
+    assert begins == datetime(2026, 3, 9, 16, tzinfo=UTC)
+    assert begins.tzinfo is UTC
+    assert last_day(begins, SHANGHAI) == date(2026, 3, 9)
+    assert last_day(begins + timedelta(microseconds=1), SHANGHAI) == date(2026, 3, 10)
+
+
+def test_months_are_counted_and_named_by_the_propertys_calendar() -> None:
+    new_year = datetime(2026, 12, 31, 16, tzinfo=UTC)
+    january = month_of(new_year, SHANGHAI)
+    assert (january, month_name(january)) == (2027 * 12, "2027-01")
+    assert month_name(month_of(new_year - timedelta(microseconds=1), SHANGHAI)) == "2026-12"
