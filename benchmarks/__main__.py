@@ -8,7 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("executor_postings", "relay_drain", "checkouts", "verification")
+BENCHMARKS = (
+    "executor_postings",
+    "batch_posts",
+    "hot_member",
+    "large_ledger",
+    "expiry_run",
+    "import_rows",
+    "relay_drain",
+    "checkouts",
+    "verification",
+)
 
 
 def machine() -> str:

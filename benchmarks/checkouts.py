@@ -23,7 +23,7 @@ from benchmarks.calling import IN_FLIGHT, WARM_UP_CALLS, Client, Round, Target
 from benchmarks.echo import METHOD, echo_server
 from benchmarks.hotel import GUESTS, Hotel, check, open_hotel, running_suite
 from benchmarks.listening import listening
-from benchmarks.spending import pids_of, settle, spent, table
+from benchmarks.spending import pids_of, settle, spent, table, wait_until_told
 from chassis.messaging.topics import topic_of
 from cli.suite import Suite
 from cli.suite.layout import BACKGROUND_NICENESS
@@ -40,6 +40,7 @@ class Contest:
         self._client = client
         self._hotel = hotel
         self._echo = echo
+        self._suite = suite
         self._pids = pids_of(suite)
         self._all = self._pids | {"client": client.pid, "echo server": pid}
         self.echoes: list[Round] = []
@@ -55,6 +56,7 @@ class Contest:
         self.echoes.append(self._client.send(self._echo, dinners * repeats, seconds=seconds))
         between = spent(self._all)
         self.checkouts.append(self._client.send(self._hotel.restaurant, dinners, seconds=seconds))
+        wait_until_told(self._suite, sum(len(each.answers) for each in self.checkouts))
         settle(self._pids)
         self._spent_on_echoes.update(between.since(began))
         self._spent_on_checkouts.update(spent(self._all).since(between))

@@ -58,8 +58,7 @@ def server_pid(url: str) -> int | None:
     """The process that all backends are children of; None for a server on another machine."""
     with psycopg.connect(f"{url}/postgres") as connection:
         backend = connection.info.backend_pid
-        local = connection.info.hostaddr in ("", LOOPBACK, "::1")
-    if not local or not psutil.pid_exists(backend):
-        return None
-    parent = psutil.Process(backend).parent()
+        if connection.info.hostaddr not in ("", LOOPBACK, "::1") or not psutil.pid_exists(backend):
+            return None
+        parent = psutil.Process(backend).parent()
     return parent.pid if parent else None

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
+import psycopg
 
 from cli.suite import Suite
 
+TOLD_SECONDS_MAX = 180.0
 SETTLE_SECONDS_MAX, LOOK_SECONDS = 30.0, 0.5
 IDLE_SHARE = 0.25
 """Of one core: what a suite without work spends on looking whether there is any."""
@@ -46,6 +48,24 @@ def settle(pids: Mapping[str, int]) -> None:
         before = spent(pids)
         time.sleep(LOOK_SECONDS)
         busy = sum(spent(pids).since(before).values()) / LOOK_SECONDS
+
+
+def wait_until_told(suite: Suite, dinners: int) -> None:
+    """Return when the guests of so many dinners have their SMS: what stands back may look idle.
+
+    Raises TimeoutError after three minutes; returns at once for a suite without notify.
+    """
+    if "notify" not in suite.services:
+        return
+    until = time.monotonic() + TOLD_SECONDS_MAX
+    with psycopg.connect(suite.configuration.database_url("notify"), autocommit=True) as notify:
+        while int(notify.execute(_TOLD).fetchall()[0][0]) < dinners:
+            if time.monotonic() > until:
+                raise TimeoutError(f"not all guests of {dinners} dinners have their SMS")
+            time.sleep(LOOK_SECONDS)
+
+
+_TOLD = "SELECT count(*) FROM messages WHERE template_code = 'CHECKOUT' AND state = 4"
 
 
 def table(seconds: Mapping[str, float], calls: int) -> str:

@@ -16,9 +16,8 @@ The proto shape, the same in every service:
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -38,8 +37,7 @@ Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemContext:
+class ItemContext(NamedTuple):
     """What a single call would have in its `Call`; actor and caller are those of the batch."""
 
     caller: str
@@ -151,12 +149,14 @@ def _admit(item: Any, call: calls.Call, build: Callable[[Any, ItemContext], Sub]
     context = ItemContext(
         caller=call.caller,
         deadline_monotonic=deadline,
-        traceparent=item.traceparent
-        if traces.is_traceparent(item.traceparent)
-        else call.traceparent,
+        traceparent=_traceparent(item.traceparent, call),
         actor=call.actor,
     )
     return build(item.request, context)
+
+
+def _traceparent(text: str, call: calls.Call) -> str:
+    return text if text and traces.is_traceparent(text) else call.traceparent
 
 
 def _outcome(outcome: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -52,8 +52,7 @@ class AnswerCodec(Protocol[A]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Submission(Generic[C]):
+class Submission(NamedTuple, Generic[C]):
     """One command with who sent it and until when an answer is of use.
 
     `deadline_monotonic` is in seconds of `time.monotonic`; None waits without limit.
@@ -89,8 +88,7 @@ class Gathering:
         return last >= self.crowd and time.monotonic() - done_at < self.patience_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Executed(Generic[A]):
+class Executed(NamedTuple, Generic[A]):
     """An answer; `replayed` when it was remembered from an earlier request with the same id."""
 
     answer: A

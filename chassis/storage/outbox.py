@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -13,8 +13,7 @@ from chassis.identifiers import new_id
 from chassis.storage import sets
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEvent:
+class OutboxEvent(NamedTuple):
     """One event as it will be published.
 
     `key` is the topic key and Debezium's aggregateid: the member id, or the aggregate's id for

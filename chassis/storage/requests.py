@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
+from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
@@ -28,9 +29,9 @@ _NUMBER_BYTES = 4
 _ENTRY_BYTES = _NUMBER_BYTES + MAC_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fingerprint:
-    """What a request said, comparable but not readable.
+    """What a request said, comparable but not readable. Never changed.
 
     `method` names the command's type (the request message's full name). `field_macs` holds, by
     ascending field number, 4 bytes of number and 16 bytes of MAC for each field that is set.
@@ -98,8 +99,7 @@ def first_difference(remembered: bytes, new: Fingerprint) -> str | None:
     return new.field_name(int.from_bytes(differing[:_NUMBER_BYTES], "big"))
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """One remembered request: its fingerprint's parts and the encoded outcome."""
 
     method: str
@@ -107,8 +107,7 @@ class Remembered:
     outcome: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ToRemember:
+class ToRemember(NamedTuple):
     """One request to remember with its encoded outcome."""
 
     caller: str

@@ -239,10 +239,15 @@ def _select_sql(
     table: str, keys: Shape, select: tuple[str, ...], where: str, order_by: str, lock: bool
 ) -> str:
     order = order_by or (_names(keys, "t.") if lock else "")
+    source = f"{_unnest(keys)} AS v({_names(keys)})"
+    condition = _matches(keys) + (f" AND ({where})" if where else "")
+    joined = f"JOIN {table} AS t ON {condition}"
+    if not lock:
+        # OFFSET keeps the planner from turning the join round: on a table that was analysed while
+        # empty it would take all of its rows for each set, and keep to that plan as it grows.
+        joined = f"CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE {condition} OFFSET 0) AS t"
     return (
-        f"SELECT {', '.join('t.' + name for name in select)} "
-        f"FROM {_unnest(keys)} AS v({_names(keys)}) JOIN {table} AS t ON {_matches(keys)}"
-        + (f" WHERE {where}" if where else "")
+        f"SELECT {', '.join('t.' + name for name in select)} FROM {source} {joined}"
         + (f" ORDER BY {order}" if order else "")
         + (" FOR UPDATE OF t" if lock else "")
     )

@@ -70,7 +70,7 @@ def _soon(account: Account, until: datetime, zone: ZoneInfo) -> Iterator[_Soon]:
     ends = [
         (lot.expires_at, lot.free)
         for lot in account.open_lots
-        if lot.expires_at is not None and lot.expires_at <= until
+        if lot.free and lot.expires_at is not None and lot.expires_at <= until
     ]
     for day, lots in groupby(ends, lambda end: last_day(end[0], zone)):
         same_day = list(lots)

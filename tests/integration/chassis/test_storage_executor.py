@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -160,7 +159,7 @@ def test_a_command_without_a_fingerprint_is_not_remembered_and_never_a_duplicate
     engine: Engine, member: UUID
 ) -> None:
     command = submission(member, 5, request_id="r1")
-    forgetful = replace(command, fingerprint=None)
+    forgetful = command._replace(fingerprint=None)
     outcomes = answer_in_one_batch(accounting(engine), [forgetful, command, forgetful])
     assert [balance_in(each) for each in outcomes] == [5, 10, 15]
     assert number(engine, "SELECT count(*) FROM requests") == 1

@@ -200,6 +200,30 @@ def test_a_young_table_without_statistics_is_read_by_its_index(connection: Conne
     assert _sequential_scans(connection) == before
 
 
+def test_a_table_that_was_analysed_while_empty_is_not_read_whole_for_each_set(
+    connection: Connection,
+) -> None:
+    connection.execute(sa.text("ANALYZE things"))
+    ids = [new_id() for _ in range(2_000)]
+
+    def read_few() -> int:
+        few: sets.Columns = {"id": ("uuid", ids[:5])}
+        return len(
+            sets.select_by_keys(connection, "things", few, select=("id",), where="t.big IS NULL")
+        )
+
+    assert read_few() == 0  # prepares the plan
+    sets.insert_columns(connection, "things", {"id": ("uuid", ids)})
+    before = _rows_fetched(connection)
+    assert read_few() == 5
+    assert _rows_fetched(connection) == before + 5
+
+
+def _rows_fetched(connection: Connection) -> int:
+    fetched = sa.text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'things'")
+    return int(connection.execute(fetched).scalar() or 0)
+
+
 def _sequential_scans(connection: Connection) -> int:
     scans = sa.text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'things'")
     return int(connection.execute(scans).scalar() or 0)

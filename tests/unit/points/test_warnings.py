@@ -90,3 +90,14 @@ def test_points_that_are_given_another_day_are_warned_of_again_for_that_day() ->
     world.do(SettleDue(world.member_id))
     world.now = END_OF_MARCH_2028 + timedelta(days=705)
     assert [(event.days, event.amount) for event in warned(world)] == [(30, 100)]
+
+
+def test_what_a_hold_has_pinned_is_warned_of_when_it_is_free_again() -> None:
+    world = World()
+    world.buy(50_000)
+    (lot,) = world.member.lots.values()
+    lot.held = 500
+    world.now = MORNING - timedelta(days=20)
+    assert warned(world) == []
+    lot.held = 200
+    assert [(event.days, event.amount) for event in warned(world)] == [(30, 300)]
