@@ -25,7 +25,7 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
     left = checkout.bill - sum(checkout.back)
     amount = request.amount_minor if request.HasField("amount_minor") else left
     if amount > left:
-        raise Refused("REVERSAL_EXCEEDS_CHECKOUT")
+        raise Refused("REVERSAL_EXCEEDS_CHECKOUT", left_minor=left)
     guest, now = ledger.guest(request.member_id), ledger.now
     guest.settle(now)
     refunded = sum(checkout.back) + amount
@@ -40,8 +40,9 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
         met_by_cancelling = sum(
             claim for gift, claim in zip(checkout.gifts, claims, strict=True) if gift.waiting
         )
-        if sum(claims) - met_by_cancelling > guest.usable(POINTS, now) + coming:
-            raise Refused("EARNED_POINTS_SPENT")
+        missing = sum(claims) - met_by_cancelling - guest.usable(POINTS, now) - coming
+        if missing > 0:
+            raise Refused("EARNED_POINTS_SPENT", missing_points=missing)
 
     ledger.reversals.add(request.reversal_id)
     for lot, part in restored:
@@ -51,6 +52,8 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
         count(ledger, guest.member_id, checkout.day, rule, -claim)
     cancelled, claimed = _cancel(checkout, claims)
     taken = take_back(guest, claimed)
+    for gift, claim in claimed:
+        ledger.funded[gift.facts["funder"]] -= claim
     owed = sum(claim for _, claim in claimed) - taken
     if left == amount and not checkout.capture:
         guest.purchases -= 1
