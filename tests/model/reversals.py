@@ -47,10 +47,7 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
     ledger.reversals.add(request.reversal_id)
     for lot, part in restored:
         lot.left += 0 if lot.over(now) else part
-    for gift, claim in zip(checkout.gifts, claims, strict=True):
-        rule = checkout.rules[gift.facts["rule_code"]]
-        count(ledger, guest.member_id, checkout.day, rule, -claim)
-    cancelled, claimed = _cancel(checkout, claims)
+    cancelled, claimed = _cancel(ledger, checkout, claims)
     taken = take_back(guest, claimed)
     for gift, claim in claimed:
         ledger.funded[gift.facts["funder"]] -= claim
@@ -120,10 +117,14 @@ def claim_plan(checkout: Checkout, refunded: int) -> list[int]:
     return [share - was for share, was in zip(after, checkout.claimed, strict=True)]
 
 
-def _cancel(checkout: Checkout, claims: list[int]) -> tuple[int, list[tuple[Gift, int]]]:
-    """What waits still is cancelled and never owed; returns how much, and the other claims."""
+def _cancel(
+    ledger: Ledger, checkout: Checkout, claims: list[int]
+) -> tuple[int, list[tuple[Gift, int]]]:
+    """Rules get room back; what waits is cancelled. Returns how much, and the other claims."""
     cancelled, others = 0, []
     for gift, claim in zip(checkout.gifts, claims, strict=True):
+        rule = checkout.rules[gift.facts["rule_code"]]
+        count(ledger, checkout.member_id, checkout.day, rule, -claim)
         if gift.waiting:
             gift.cancelled += claim
             cancelled += claim
