@@ -30,6 +30,7 @@ _KINDS = {
     entry_pb2.ENTRY_KIND_ADJUSTMENT: partner_service_pb2.ACTIVITY_KIND_ADJUSTMENT,
     entry_pb2.ENTRY_KIND_WITHDRAWAL: partner_service_pb2.ACTIVITY_KIND_WITHDRAWAL,
     entry_pb2.ENTRY_KIND_TOP_UP_REFUND: partner_service_pb2.ACTIVITY_KIND_TOP_UP_REFUND,
+    entry_pb2.ENTRY_KIND_IMPORT: partner_service_pb2.ACTIVITY_KIND_OPENING_BALANCE,
 }
 _MAC_BYTES = 12
 START = Cursor()

@@ -113,7 +113,9 @@ def _good(kind: Any, guest: Guest, operator: Operator) -> Any:
     if "campaign_code" in names:
         request.campaign_code = operator.campaign()
     if "tender" in names:
-        request.amount_minor, request.currency, request.tender = 100, "CNY", 1
+        request.amount_minor, request.tender = 100, 1
+    if "currency" in names:
+        request.currency = "CNY"
     if "mobile" in names:
         request.name, request.mobile, request.vouched_by_staff = "虚构", new_mobile(), "S1"
     for name in ("request_id", "checkout_request_id"):

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
-from chassis.storage import sets
+from chassis.storage import round_trips, sets
 from services.points.domain.assets import Category
 from services.points.domain.commands import (
     ActivateDraft,
@@ -81,15 +80,15 @@ def read_newer(connection: Connection, known: Programmes) -> None:
     add_newer(ask_newer(connection, known), known)
 
 
-def ask_newer(connection: Connection, known: Programmes) -> psycopg.Cursor[sets.Row]:
+def ask_newer(connection: Connection, known: Programmes) -> sets.Rows:
     """Ask for all that happened since; in a pipeline the answer comes with its end."""
-    after = (known.latest_version, known.latest_retirement)
-    return sets.driver(connection).execute(_READ_NEWER, after, prepare=True)
+    after = (str(known.latest_version), str(known.latest_retirement))
+    return round_trips.ask(connection, _READ_NEWER, after).rows
 
 
-def add_newer(asked: psycopg.Cursor[sets.Row], known: Programmes) -> None:
+def add_newer(asked: sets.Rows, known: Programmes) -> None:
     """Add to `known` what `ask_newer` was answered."""
-    for version, instant, content, number in asked:
+    for version, instant, content, number in asked():
         if number:
             known.retire(number, version, instant)
         else:

@@ -331,8 +331,8 @@ def purchase(
 
 
 def new_mobile() -> str:
-    """A synthetic mobile that no other test uses in this run."""
-    return f"+86199{next(_mobiles) % 100_000_000:08d}"
+    """A synthetic mobile that no other test uses in this run, nor any replay or demonstration."""
+    return f"+86198{next(_mobiles) % 100_000_000:08d}"
 
 
 def _mutual(target: str, credentials: grpc.ChannelCredentials, server: str) -> grpc.Channel:

@@ -169,16 +169,6 @@ def test_a_transfer_and_back_changes_no_total_and_lengthens_no_life(
     home.check()
 
 
-def test_held_points_are_not_passed_on() -> None:
-    home, (mother, son) = family(10_000)
-    home.do(AuthorizeHold(mother, uuid4(), PLACE, "CNY", 60, 0, timedelta(hours=1)))
-    assert home.refusal(give(mother, son, 41)).metadata == {"available": "40"}
-    home.do(give(mother, son, 40))
-    home.now += timedelta(hours=1)
-    home.do(give(mother, son, 60))
-    home.check()
-
-
 def test_what_matures_now_serves_the_debt_before_it_is_asked_for_the_transfer() -> None:
     gift = EarningRule("GIFT", StackingClass.ADD, 80, Funder.ISSUER, pending=Pending(days=7))
     home = Family(programme=programme(gift))
@@ -190,3 +180,13 @@ def test_what_matures_now_serves_the_debt_before_it_is_asked_for_the_transfer() 
     assert home.refusal(give(mother, son, 31)).metadata["available"] == "30"
     answer = home.do(give(mother, son, 30))
     assert (answer.balances.points, answer.balances.points_debt) == (0, 0)
+
+
+def test_held_points_are_not_passed_on() -> None:
+    home, (mother, son) = family(10_000)
+    home.do(AuthorizeHold(mother, uuid4(), PLACE, "CNY", 60, 0, timedelta(hours=1)))
+    assert home.refusal(give(mother, son, 41)).metadata == {"available": "40"}
+    home.do(give(mother, son, 40))
+    home.now += timedelta(hours=1)
+    home.do(give(mother, son, 60))
+    home.check()

@@ -74,6 +74,8 @@ class _ActivityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activity
     """Stored value was paid out."""
     ACTIVITY_KIND_TOP_UP_REFUND: _ActivityKind.ValueType  # 10
     """A top-up was undone."""
+    ACTIVITY_KIND_OPENING_BALANCE: _ActivityKind.ValueType  # 11
+    """What the member had in another system was brought in."""
 
 class ActivityKind(_ActivityKind, metaclass=_ActivityKindEnumTypeWrapper):
     """ActivityKind of an entry."""
@@ -100,6 +102,8 @@ ACTIVITY_KIND_WITHDRAWAL: ActivityKind.ValueType  # 9
 """Stored value was paid out."""
 ACTIVITY_KIND_TOP_UP_REFUND: ActivityKind.ValueType  # 10
 """A top-up was undone."""
+ACTIVITY_KIND_OPENING_BALANCE: ActivityKind.ValueType  # 11
+"""What the member had in another system was brought in."""
 Global___ActivityKind: _TypeAlias = ActivityKind  # noqa: Y015
 
 @_typing.final
