@@ -44,7 +44,7 @@ def check_outcome(outcome: Executed[Any] | Refusal, expected: Outcome) -> None:
         assert isinstance(outcome, Refusal), f"{given} expected, not {outcome}"
         assert outcome.reason == given.reason
         assert outcome.replayed == expected.replayed
-        assert not given.named or outcome.metadata["field"] == given.named
+        assert outcome.metadata | given.metadata == outcome.metadata, given.metadata
     else:
         assert isinstance(outcome, Executed), f"{outcome} where an answer was expected: {given}"
         assert list(differences(outcome.answer, given)) == []

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from huitouke.points.v1 import events_pb2
+from huitouke.points.v1.purchase_pb2 import FUNDER_ISSUER, FUNDER_MERCHANT
 
 from services.points.domain.journal import Entry
 from tests.histories.services import LotRow, MemberRow, Told
@@ -165,6 +166,11 @@ class Audit:
         assert (row.points_held, row.cash_held, row.bonus_held) == tuple(held.values())
         assert row.points_debt == self.debts[member_id] >= 0
         assert row.version == self.versions[member_id]
+
+    def check_funders(self, funded: Mapping[int, int]) -> None:
+        """The points that each funder has given, less what was taken back, are posted as theirs."""
+        assert -self.houses["POINTS", "ISSUED"] == funded.get(FUNDER_ISSUER, 0)
+        assert -self.houses["POINTS", "FUNDING"] == funded.get(FUNDER_MERCHANT, 0)
 
     def check_houses(self, members: Iterable[MemberRow]) -> None:
         """For each asset: stored balances of all members + house totals = 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -147,8 +148,18 @@ class History:
             pins = self.service.pins(member_id)
             self.audit.check_member(member_id, row, lots[member_id], pins)
         self.audit.check_houses(self._rows.values())
+        self.audit.check_funders(self._funded())
         budgets = self.stage.model.budgets
         assert self.service.budgets_given() == {code: each.given for code, each in budgets.items()}
+
+    def _funded(self) -> Mapping[int, int]:
+        """What the model says that each funder gave, what has matured included."""
+        funded = Counter(self.stage.model.funded)
+        for guest in self.stage.model.guests.values():
+            for gift in guest.gifts:
+                if gift.lot:
+                    funded[gift.facts["funder"]] += gift.points - gift.cancelled
+        return funded
 
     def _check_told(self, told: Told) -> None:
         """An event is the next one that the model's guest told."""

@@ -113,10 +113,10 @@ def _parts(guest: Guest, purchase: Purchase, now: datetime, spend_order: int) ->
     """What is taken out of what the guest can use."""
     stored = purchase.pay_stored_value_minor
     if purchase.redeem_points > guest.usable(POINTS, now):
-        raise Refused("INSUFFICIENT_POINTS")
+        raise Refused("INSUFFICIENT_POINTS", available=guest.usable(POINTS, now))
     cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
     if stored > cash + bonus:
-        raise Refused("INSUFFICIENT_STORED_VALUE")
+        raise Refused("INSUFFICIENT_STORED_VALUE", available_minor=cash + bonus)
     from_bonus = gift_part(stored, cash, bonus, spend_order)
     return {POINTS: purchase.redeem_points, CASH: stored - from_bonus, BONUS: from_bonus}
 
@@ -127,8 +127,9 @@ def _worth(purchase: Purchase, redemption: programme_pb2.Redemption, bill: int) 
     value = Fraction(points * 100, redemption.points_per_unit)
     if value.denominator > 1:
         raise Refused("INVALID_FIELD")
-    if value + purchase.pay_stored_value_minor > bill:
-        raise Refused("TENDER_EXCEEDS_BILL")
+    tendered = int(value) + purchase.pay_stored_value_minor
+    if tendered > bill:
+        raise Refused("TENDER_EXCEEDS_BILL", bill_minor=bill, tendered_minor=tendered)
     if points:
         if points < redemption.minimum_points:
             raise Refused("REDEMPTION_SHARE")

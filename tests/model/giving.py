@@ -86,6 +86,7 @@ def give(
     """What does not wait goes into one lot; returns how much of it went to an open debt."""
     for gift in gifts:
         count(ledger, guest.member_id, day, rules[gift.facts["rule_code"]], gift.points)
+        ledger.funded[gift.facts["funder"]] += 0 if gift.waits_until else gift.points
     guest.gifts += [gift for gift in gifts if gift.waits_until]
     at_once = [gift for gift in gifts if not gift.waits_until]
     if not at_once:

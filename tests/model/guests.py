@@ -14,12 +14,12 @@ Facts = dict[str, Any]
 
 
 class Refused(Exception):
-    """A refusal: its reason, and the field it names where a test should look at that."""
+    """A refusal: its reason, and what its metadata must say, where that is looked at."""
 
-    def __init__(self, reason: str, named: str = "") -> None:
+    def __init__(self, reason: str, **metadata: object) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.named = named
+        self.metadata = {name: str(value) for name, value in metadata.items()}
 
 
 @dataclass(eq=False)

@@ -37,11 +37,11 @@ def authorize(ledger: Ledger, request: pb.AuthorizeHoldRequest) -> Facts:
     if len(guest.holds) >= OPEN_HOLDS_MAX:
         raise Refused("TOO_MANY_HOLDS")
     if request.points > guest.usable(POINTS, now):
-        raise Refused("INSUFFICIENT_POINTS")
+        raise Refused("INSUFFICIENT_POINTS", available=guest.usable(POINTS, now))
     cash, bonus = guest.usable(CASH, now), guest.usable(BONUS, now)
     stored = request.stored_value_minor
     if stored > cash + bonus:
-        raise Refused("INSUFFICIENT_STORED_VALUE")
+        raise Refused("INSUFFICIENT_STORED_VALUE", available_minor=cash + bonus)
     terms = ledger.programme_at(now).stored_value
     from_bonus = gift_part(stored, cash, bonus, terms.spend_order)
 
@@ -100,7 +100,8 @@ def parts_of(hold: Hold, points: int, stored: int) -> dict[str, int]:
     """What is captured of a hold: stored value in the proportion that it has."""
     has = hold.held[CASH], hold.held[BONUS]
     if points > hold.held[POINTS] or stored > sum(has):
-        raise Refused("CAPTURE_EXCEEDS_HOLD")
+        told = {"points": hold.held[POINTS], "stored_value_minor": sum(has)}
+        raise Refused("CAPTURE_EXCEEDS_HOLD", **told)
     cash, bonus = largest_remainder(stored, has)
     return {POINTS: points, CASH: cash, BONUS: bonus}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from huitouke.points.v1.entry_pb2 import ASSET_BONUS, ASSET_CASH, ASSET_POINTS
+from huitouke.points.v1.purchase_pb2 import FUNDER_ISSUER
 
 from tests.model.guests import BONUS, CASH, POINTS, Facts, Refused
 
@@ -47,6 +48,8 @@ def bring_in(ledger: Ledger, row: Row) -> Facts:
     if row.asset != POINTS and guest.balance(CASH) + guest.balance(BONUS) + row.amount > limit:
         raise Refused("BALANCE_LIMIT")
 
+    if row.asset == POINTS:
+        ledger.funded[FUNDER_ISSUER] += row.amount
     ledger.rows[row.import_id, row.reference] = row
     guest.put(row.asset, row.amount, row.earned_at, row.expires_at)
     facts = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,7 @@ class Ledger:
     withdrawals: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    funded: Counter[int] = field(default_factory=Counter)
     given: dict[tuple[str, str, str], int] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     hold_timeout: timedelta = timedelta(minutes=15)
@@ -119,7 +121,7 @@ class Ledger:
             first, given = self.requests[key]
             differing = _first_difference(first, request)
             if differing:
-                return Outcome(Refused("REQUEST_ID_REUSED", differing))
+                return Outcome(Refused("REQUEST_ID_REUSED", field=differing))
             return Outcome(given, replayed=True)
         given = self._done(request)
         self.requests[key] = request, given

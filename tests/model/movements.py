@@ -89,8 +89,9 @@ def transfer(ledger: Ledger, request: pb.TransferPointsRequest) -> Facts:
     _check_limits(ledger, request)
     giver, receiver = ledger.guest(request.from_member_id), ledger.guest(request.to_member_id)
     giver.settle(now)
-    if request.points > giver.usable(POINTS, now) - giver.debt:
-        raise Refused("INSUFFICIENT_POINTS")
+    to_give = max(0, giver.usable(POINTS, now) - giver.debt)
+    if request.points > to_give:
+        raise Refused("INSUFFICIENT_POINTS", available=to_give)
     receiver.settle(now)
 
     ledger.transfers[request.transfer_id] = Transfer(giver.member_id, now, request.points)
@@ -122,13 +123,14 @@ def _check_limits(ledger: Ledger, request: pb.TransferPointsRequest) -> None:
     in_day = sum(points for day, points in given if day == today)
     in_month = sum(points for day, points in given if day.replace(day=1) == today.replace(day=1))
     limits = ledger.limits
-    for used, limit in (
-        (0, limits.transfer),
-        (in_day, limits.transfers_a_day),
-        (in_month, limits.transfers_a_month),
+    for period, used, limit in (
+        ("TRANSFER", 0, limits.transfer),
+        ("DAY", in_day, limits.transfers_a_day),
+        ("MONTH", in_month, limits.transfers_a_month),
     ):
         if used + request.points > limit:
-            raise Refused("TRANSFER_LIMIT")
+            left = max(0, limit - used)
+            raise Refused("TRANSFER_LIMIT", period=period, limit_points=limit, left_points=left)
 
 
 def adjust(ledger: Ledger, request: pb.AdjustBalanceRequest) -> Facts:

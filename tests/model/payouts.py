@@ -29,7 +29,7 @@ def withdraw(ledger: Ledger, request: pb.WithdrawStoredValueRequest) -> Facts:
     guest, now, amount = ledger.guest(request.member_id), ledger.now, request.amount_minor
     guest.settle(now)
     if amount > guest.usable(CASH, now):
-        raise Refused("INSUFFICIENT_CASH")
+        raise Refused("INSUFFICIENT_CASH", available_minor=guest.usable(CASH, now))
     sold = {each.cash: each for each in ledger.top_ups.values()}
     shares: list[tuple[TopUp, int, int, int]] = []
     left = amount

@@ -25,7 +25,7 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
     left = checkout.bill - sum(checkout.back)
     amount = request.amount_minor if request.HasField("amount_minor") else left
     if amount > left:
-        raise Refused("REVERSAL_EXCEEDS_CHECKOUT")
+        raise Refused("REVERSAL_EXCEEDS_CHECKOUT", left_minor=left)
     guest, now = ledger.guest(request.member_id), ledger.now
     guest.settle(now)
     refunded = sum(checkout.back) + amount
@@ -40,17 +40,17 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
         met_by_cancelling = sum(
             claim for gift, claim in zip(checkout.gifts, claims, strict=True) if gift.waiting
         )
-        if sum(claims) - met_by_cancelling > guest.usable(POINTS, now) + coming:
-            raise Refused("EARNED_POINTS_SPENT")
+        missing = sum(claims) - met_by_cancelling - guest.usable(POINTS, now) - coming
+        if missing > 0:
+            raise Refused("EARNED_POINTS_SPENT", missing_points=missing)
 
     ledger.reversals.add(request.reversal_id)
     for lot, part in restored:
         lot.left += 0 if lot.over(now) else part
-    for gift, claim in zip(checkout.gifts, claims, strict=True):
-        rule = checkout.rules[gift.facts["rule_code"]]
-        count(ledger, guest.member_id, checkout.day, rule, -claim)
-    cancelled, claimed = _cancel(checkout, claims)
+    cancelled, claimed = _cancel(ledger, checkout, claims)
     taken = take_back(guest, claimed)
+    for gift, claim in claimed:
+        ledger.funded[gift.facts["funder"]] -= claim
     owed = sum(claim for _, claim in claimed) - taken
     if left == amount and not checkout.capture:
         guest.purchases -= 1
@@ -117,10 +117,14 @@ def claim_plan(checkout: Checkout, refunded: int) -> list[int]:
     return [share - was for share, was in zip(after, checkout.claimed, strict=True)]
 
 
-def _cancel(checkout: Checkout, claims: list[int]) -> tuple[int, list[tuple[Gift, int]]]:
-    """What waits still is cancelled and never owed; returns how much, and the other claims."""
+def _cancel(
+    ledger: Ledger, checkout: Checkout, claims: list[int]
+) -> tuple[int, list[tuple[Gift, int]]]:
+    """Rules get room back; what waits is cancelled. Returns how much, and the other claims."""
     cancelled, others = 0, []
     for gift, claim in zip(checkout.gifts, claims, strict=True):
+        rule = checkout.rules[gift.facts["rule_code"]]
+        count(ledger, checkout.member_id, checkout.day, rule, -claim)
         if gift.waiting:
             gift.cancelled += claim
             cancelled += claim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -269,16 +269,24 @@ class Member:
         due = sum([each.left for each in self.pending.values() if each.due(now)])
         return max(0, self.points_debt - due)
 
+    def gone_at_once(self, version: int, now: datetime) -> int:
+        """What the checkout of entry `version` has pending that matures at `now` only to expire."""
+        coming = self._coming(now)
+        return sum([left for each, left, gone in coming if gone and each.key.version == version])
+
     def _incoming(self, now: datetime) -> int:
-        """What maturing at `now` leaves to be spent: the debt is served first, in order."""
-        debt, incoming = self.points_debt, 0
+        """What maturing at `now` leaves to be spent."""
+        return sum([left for _, left, gone in self._coming(now) if not gone])
+
+    def _coming(self, now: datetime) -> Iterator[tuple[PendingPoints, int, bool]]:
+        """What matures at `now` beyond the debt, served first in order; and if it is over too."""
+        debt = self.points_debt
         for each in sorted(self.pending.values(), key=order):
             if each.due(now):
                 served = min(debt, each.left)
                 debt -= served
                 gone = each.expires_at is not None and each.expires_at <= now
-                incoming += 0 if gone else each.left - served
-        return incoming
+                yield each, each.left - served, gone
 
     def balances(self) -> Balances:
         """The balances as they stand now."""

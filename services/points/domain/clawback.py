@@ -47,7 +47,8 @@ def claims_on(
     cancelled = {each.rule: each.cancelled for each in of_checkout(member, version)}
     taken = [checkout.taken_back.get(by.rule, 0) + cancelled.get(by.rule, 0) for by in earned]
     total = sum(by.amount for by in earned)
-    left = total - min(total, _gone(member, earned, now))
+    gone = _gone(member, earned, now) + member.gone_at_once(version, now)
+    left = total - min(total, gone)
     due = left * refunded_minor // bill_minor if bill_minor else left
     after = max(due, sum(taken))
     shares = allocate_further(after, [by.amount for by in earned], taken)

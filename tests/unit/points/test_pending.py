@@ -314,3 +314,13 @@ def _command(hotel: World, kind: str, number: int) -> PostCheckout:
 
 def test_the_member_knows_its_account_of_points() -> None:
     assert world().member.account(Asset.POINTS).incoming is None
+
+
+def test_what_matures_only_to_expire_is_gone_and_not_missed_by_a_reversal() -> None:
+    hotel = World(replace(programme(OUTLET_BASE, GIFT, months=1), clawback=Clawback.REFUSE))
+    dinner = uuid4()
+    hotel.buy(10_000, checkout_id=dinner)
+    hotel.buy(10_000, points=100)
+    hotel.now += 120 * DAY
+    refusal = hotel.refusal(ReverseCheckout(hotel.member_id, dinner, uuid4(), PLACE))
+    assert (refusal.reason, refusal.metadata) == ("EARNED_POINTS_SPENT", {"missing_points": "100"})

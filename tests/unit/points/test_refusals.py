@@ -39,7 +39,8 @@ def refusals() -> Iterator[tuple[str, Refusal]]:
 
 def _functions(module: ModuleType) -> Iterator[tuple[str, Callable[..., Refusal]]]:
     for name, function in sorted(inspect.getmembers(module, inspect.isfunction)):
-        own = function.__module__ == module.__name__ and not name.startswith("_")
+        hidden = name.startswith("_") or "__mutmut_" in name  # changed copies of the same functions
+        own = function.__module__ == module.__name__ and not hidden
         if own and inspect.signature(function).return_annotation in {"Refusal", Refusal}:
             yield name, function
 
