@@ -17,6 +17,7 @@ from uuid import UUID
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.inquiry import Inquiry, RuleFault
 from services.points.domain.limits import Counter, Limits, counters_of
+from services.points.domain.pending import with_waiting
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase
 from services.points.domain.rules import RuleBook
@@ -37,11 +38,13 @@ class RecordedReversal(NamedTuple):
 class RecordedCheckout:
     """A posted checkout with the facts that were kept; `earned` are its points by rule.
 
-    One outside of the range only tells what its rules gave. `reversals` are in their order.
+    One outside of the range only tells what its rules gave. `reversals` are in their order,
+    `earned` in that in which reversals claim: what could be spent at once, then what waited.
     """
 
     checkout_id: UUID
     version: int
+    posted_at: datetime
     reversals: tuple[RecordedReversal, ...]
     in_range: bool
     before_range: bool
@@ -161,9 +164,19 @@ def try_member(
                 checkout.purchase, first_purchase=checkout.first_purchase, limits=limits
             )
             earned = earned_points(rules, checkout.purchase, checkout.not_earning_minor, inquiry)
-            tried[checkout.checkout_id] = {by.rule: by.points for by in earned}
+            tried[checkout.checkout_id] = _as_claimed(rules, checkout, earned)
             _count(rules, limits, checkout, tried[checkout.checkout_id], 1)
             tally.add(checkout, earned, inquiry.faults)
+
+
+def _as_claimed(
+    rules: RuleBook, checkout: RecordedCheckout, earned: Sequence[EarnedBy]
+) -> dict[str, int]:
+    """What was earned by rule, in the order in which reversals claim it."""
+    if rules.waiting:
+        waiting = with_waiting(rules, checkout.purchase, earned, checkout.posted_at)
+        earned = sorted(waiting, key=lambda by: by.pending_until is not None)
+    return {by.rule: by.points for by in earned}
 
 
 def _in_order(
@@ -195,8 +208,10 @@ def _given_before(
 def _claimed(
     checkout: RecordedCheckout, gave: Mapping[str, int], reversal: RecordedReversal
 ) -> dict[str, int]:
-    """What one reversal takes back of what rules gave, as reversals claim it."""
-    gave = dict(sorted(gave.items()))
+    """What one reversal takes back of what rules gave, as reversals claim it.
+
+    What had expired by then, which a reversal leaves alone, is not known here: it is given back.
+    """
     bill, shares = checkout.purchase.bill_minor, [0] * len(gave)
     for each in checkout.reversals:
         before, total = shares, sum(gave.values())

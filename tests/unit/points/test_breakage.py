@@ -99,6 +99,14 @@ def test_points_taken_back_were_never_at_risk_in_that_month() -> None:
     assert (basis.at_risk, basis.redeemed) == (60, 30)
 
 
+def test_a_single_point_is_at_risk_and_none_is_not() -> None:
+    flows = {
+        Cohort(JAN, MAY): {JAN: Flow(entered=1), MAR: Flow(redeemed=1)},
+        Cohort(FEB, MAY): {FEB: Flow(entered=5, withdrawn=5)},
+    }
+    assert {age: each.at_risk for age, each in observe(flows, MAY).items()} == {0: 1, 1: 1, 2: 1}
+
+
 def test_points_posted_late_are_not_at_risk_before() -> None:
     flows = {Cohort(JAN, MAY): {MAR: Flow(entered=100), APR: Flow(redeemed=50)}}
     ages = observe(flows, MAY)

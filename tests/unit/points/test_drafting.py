@@ -229,16 +229,19 @@ def test_a_rule_ends_after_it_begins() -> None:
         refusal = refused(shelf(), CreateDraft(OTHER, wrong, ""))
         assert refusal.fields[0].field == "programme.earning_rules[1].valid_until"
         assert refusal.fields[0].rule == "must lie after valid_from"
-    for since, until in ((START, START + MOMENT), (None, START), (START, None), (None, None)):
-        fine = programme(OUTLET_BASE, replace(GOLD, valid_from=since, valid_until=until))
+    spans: list[tuple[datetime | None, datetime | None]] = [
+        (START, START + MOMENT),
+        (None, START),
+        (START, None),
+        (None, None),
+    ]
+    for begins, ends in spans:
+        fine = programme(OUTLET_BASE, replace(GOLD, valid_from=begins, valid_until=ends))
         decided(shelf(), CreateDraft(OTHER, fine, ""))
 
 
-def test_the_second_rule_is_looked_at_where_the_first_has_no_end() -> None:
-    wrong = replace(GOLD, valid_from=START, valid_until=START)
-    refusal = refused(shelf(), CreateDraft(OTHER, programme(OUTLET_BASE, GOLD, wrong), ""))
-    assert refusal.fields[0].field == "programme.earning_rules.code"
-    wrong = replace(wrong, code="SPRING")
+def test_a_rule_is_looked_at_where_those_before_it_have_no_end() -> None:
+    wrong = replace(GOLD, code="SPRING", valid_from=START, valid_until=START)
     refusal = refused(shelf(), CreateDraft(OTHER, programme(OUTLET_BASE, GOLD, wrong), ""))
     assert refusal.fields[0].field == "programme.earning_rules[2].valid_until"
 

@@ -29,7 +29,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.inquiry import RuleFault
 from services.points.domain.limits import WHOLE_LIFE, Counter
 from services.points.domain.programme import Programme
-from services.points.domain.rules import Caps, EarningRule
+from services.points.domain.rules import Caps, EarningRule, Pending
 from tests.unit.points.test_rules import rule
 from tests.unit.points.worlds import PLACE, START, World, programme, purchase
 
@@ -44,7 +44,9 @@ def recorded(number: int, bill: int = 1_000, **more: Any) -> RecordedCheckout:
     """The member's checkout of that number, in the range, of version `number`; earned nothing."""
     facts = {name: more.pop(name) for name in ("occurred_at", "tier") if name in more}
     bought = purchase(MEMBER, bill, **facts) if bill else purchase(MEMBER, 0, **facts)
-    checkout = RecordedCheckout(UUID(int=number), number, (), True, False, bought, False, 0, {})
+    checkout = RecordedCheckout(
+        UUID(int=number), number, bought.occurred_at, (), True, False, bought, False, 0, {}
+    )
     return replace(checkout, **more)
 
 
@@ -291,6 +293,36 @@ def test_parts_of_several_rules_are_given_back_by_largest_remainder() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("waits", "given_back"),
+    [({}, {"Z": 2, "M": 2, "A": 1}), ({"Z": 9}, {"Z": 1, "M": 2, "A": 2})],
+)
+def test_of_equal_remainders_the_rule_that_gave_first_gives_back_first_and_what_waits_last(
+    waits: dict[str, int], given_back: dict[str, int]
+) -> None:
+    rules = [
+        replace(rule(code, 3, caps=Caps(per_member=3)), pending=Pending(waits.get(code, 0)))
+        for code in ("Z", "M", "A")
+    ]
+    # 600 of 1000 of 9 points in all are 5: of each rule 1 2/3, and the odd ones are two.
+    undone = RecordedReversal(2, 600, before_range=False)
+    tally = tried(rules, recorded(1, reversals=(undone,)), recorded(3))
+    given = {code: each.points_tried - 3 for code, each in tally.rules.items()}
+    assert given == given_back
+
+
+def test_points_that_had_waited_long_enough_when_they_were_posted_give_back_in_their_turn() -> None:
+    waiting = replace(rule("Z", 3, caps=Caps(per_member=3)), pending=Pending(9))
+    rules = [waiting, rule("A", 3, caps=Caps(per_member=3))]
+    undone = RecordedReversal(2, 500, before_range=False)
+    for late, given_back in ((8, {"Z": 1, "A": 2}), (9, {"Z": 2, "A": 1})):
+        posted_at = START + timedelta(days=late)
+        first = recorded(1, reversals=(undone,), posted_at=posted_at)
+        tally = tried(rules, first, recorded(3))
+        given = {code: each.points_tried - 3 for code, each in tally.rules.items()}
+        assert given == given_back
+
+
 def test_a_purchase_of_nothing_gives_back_all_at_once() -> None:
     undone = RecordedReversal(2, 0, before_range=False)
     before = recorded(
@@ -342,10 +374,11 @@ def lived_through(
             checkout_id = UUID(int=at + 1)
             posted = world.buy(number, checkout_id=checkout_id)
             bought = purchase(world.member_id, number, occurred_at=world.now)
-            earned = {by.rule: by.points for by in posted.earned_by}
+            as_claimed = sorted(posted.earned_by, key=lambda by: by.pending_until is not None)
+            earned = {by.rule: by.points for by in as_claimed}
             version = world.member.version
             checkouts[checkout_id] = RecordedCheckout(
-                checkout_id, version, (), True, False, bought, False, 0, earned
+                checkout_id, version, world.now, (), True, False, bought, False, 0, earned
             )
             bills[checkout_id] = number
         elif open_ones := [each for each, bill in bills.items() if refunded.get(each, 0) < bill]:
@@ -387,7 +420,8 @@ def test_the_version_in_force_makes_no_difference_wherever_the_range_begins(
         rule("BASE", 3_000, "BASE", Caps(per_member_day=60)),
         rule("DOUBLE", 2_000, "BEST_OF", Caps(per_member=45)),
         rule("CAPPED", 7, caps=Caps(per_member_day=30, per_member=40)),
-        GIFT,
+        replace(GIFT, pending=Pending(9)),
+        rule("AFTER", 5, caps=Caps(per_member_day=20)),
     )
     world, checkouts = lived_through(in_force, drawn)
     tally = Tally()

@@ -164,11 +164,13 @@ def test_postings_of_both_sides_always_balance(drawn: list[tuple[House, int, int
     assert all(each.agrees for each in cash.accounts.values())
 
 
-def balanced_books() -> AssetBalance:
-    """100 owed at first, then 30 given and 5 taken."""
+def books_of_points(**wrong: int) -> AssetBalance:
+    """100 owed at first, then 30 given and 5 taken; with some of the members' figures wrong."""
     points = AssetBalance(Asset.POINTS)
     points.add_postings(ISSUED, before=100, given=30, taken=5)
     points.members.opening, points.members.closing = 100, 125
+    for name, value in wrong.items():
+        setattr(points.members, name, value)
     return points
 
 
@@ -184,14 +186,10 @@ def balanced_books() -> AssetBalance:
     ],
 )
 def test_books_that_are_off_by_one_do_not_balance(wrong: dict[str, int]) -> None:
-    points = balanced_books()
-    assert points.balanced
-    for name, value in wrong.items():
-        setattr(points.members, name, value)
-    assert not points.balanced
+    assert books_of_points().balanced
+    assert not books_of_points(**wrong).balanced
     whole = TrialBalance(None, START)
-    assert whole.balanced
-    whole.assets[Asset.POINTS] = points
+    whole.assets[Asset.POINTS] = books_of_points(**wrong)
     assert not whole.balanced
 
 
@@ -199,6 +197,7 @@ def test_a_trial_balance_has_every_asset() -> None:
     whole = TrialBalance(START - timedelta(days=1), START)
     assert [each.asset for each in whole.assets.values()] == list(Asset)
     assert list(whole.assets) == list(Asset)
+    assert whole.balanced
 
 
 # Verification

@@ -109,7 +109,7 @@ def test_no_part_goes_back_or_beyond_and_each_stays_within_a_fen_of_its_share(
     assert back == whole or not bill
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.tuples(st.sampled_from([0, 100, 1_234, 2_345]), st.integers(0, 60_000), amounts),
     st.lists(st.integers(1, 999), max_size=6),

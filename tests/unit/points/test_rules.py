@@ -194,6 +194,31 @@ def test_a_condition_in_cel_is_asked_of_all_that_is_documented() -> None:
     assert [name for name in VARIABLES if name not in asked] == []
 
 
+def test_what_is_not_known_is_empty_or_nothing_to_a_condition() -> None:
+    plain = Purchase(MEMBER, PLACE, "CNY", START, Facts("CLASSIC"), (Line(Category.SPA, 70),))
+    assert facts_of(plain, START, first_purchase=False) == {
+        "bill_minor": 70,
+        "amounts": {each.value: 70 * (each is Category.SPA) for each in Category},
+        "tier": "CLASSIC",
+        "tags": [],
+        "birth_month": 0,
+        "first_purchase": False,
+        "month": 3,
+        "day": 10,
+        "weekday": 2,
+        "hour": 4,
+        "season": "",
+        "channel": "",
+        "rate_code": "",
+        "nights": 0,
+        "property": "SHA01",
+        "merchant": str(PLACE.merchant_id),
+        "outlet": str(PLACE.outlet_id),
+        "redeem_points": 0,
+        "pay_stored_value_minor": 0,
+    }
+
+
 def test_a_condition_that_fails_leaves_its_rule_out_and_is_reported_once() -> None:
     broken = rule("BROKEN", 1000, "BASE", expression="bill_minor / nights > 1")
     rules = [broken, rule("B", 1000, "BASE"), rule("A", 5, expression="amounts['X'] > 1")]
