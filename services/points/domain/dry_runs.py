@@ -230,7 +230,7 @@ def _count(
     given: Mapping[str, int],
     sign: int,
 ) -> None:
-    if not rules.counted or not sign:
+    if not rules.counted:
         return
     for code, points in given.items():
         rule = rules.counted.get(code)

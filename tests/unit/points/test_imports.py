@@ -102,6 +102,8 @@ def test_a_reference_that_is_in_takes_nothing_else(changes: dict[str, Any], reas
     assert refusal.reason == reason
     if reason == "IMPORT_ROW_DIFFERS":
         assert refusal.metadata == {"field": next(iter(changes))}
+    else:
+        assert refusal.metadata == {"line": "2"}
 
 
 def test_another_import_may_use_the_same_reference() -> None:

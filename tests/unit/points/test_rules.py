@@ -11,43 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.conditions import compiler
-from services.points.domain.assets import Category, Channel, Funder
+from services.points.domain.assets import Category, Channel
 from services.points.domain.earning import earned_points, rounded
-from services.points.domain.facts import VARIABLES, Expression, facts_of
+from services.points.domain.facts import VARIABLES, facts_of
 from services.points.domain.inquiry import Inquiry
 from services.points.domain.limits import Budget, Limits
 from services.points.domain.purchases import Facts, Line, Purchase, Season, Stay
 from services.points.domain.rules import (
     Caps,
-    Condition,
     EarningRule,
     Rounding,
     RuleBook,
     StackingClass,
 )
+from tests.unit.points.rulebooks import rule
 from tests.unit.points.worlds import PLACE, START, purchase
 
 MEMBER = uuid4()
-UNCAPPED = Caps()
-compile_condition = compiler(VARIABLES)
-
-
-def rule(
-    code: str, effect: int, stacking: str = "ADD", caps: Caps = UNCAPPED, **more: Any
-) -> EarningRule:
-    bounds = {
-        name: more.pop(name)
-        for name in ("rounding", "budget_points", "valid_from", "valid_until")
-        if name in more
-    }
-    if "expression" in more:
-        source = more["expression"]
-        more["expression"] = Expression(source, compile_condition(source))
-    condition = Condition(**more)
-    return EarningRule(
-        code, StackingClass(stacking), effect, Funder.ISSUER, condition, caps=caps, **bounds
-    )
 
 
 def earn(rules: list[EarningRule], bought: Purchase, **more: Any) -> dict[str, int]:

@@ -20,7 +20,7 @@ from services.points.domain.movement_commands import (
 )
 from services.points.domain.movement_events import StoredValueWithdrawn, TopUpRefunded
 from services.points.domain.programme import SpendOrder, TopUpTier
-from tests.unit.points.families import Family
+from tests.unit.points.families import Family, card, spend
 from tests.unit.points.worlds import PLACE, TERMS, programme
 
 
@@ -34,16 +34,6 @@ def refund(home: Family, top_up_id: UUID, **more: Any) -> RefundTopUp:
     return RefundTopUp(
         home.ids[0], more.get("refund_id", uuid4()), top_up_id, more.get("place", PLACE)
     )
-
-
-def card(order: SpendOrder = SpendOrder.PROPORTIONAL, *tiers: TopUpTier) -> Family:
-    """A guest of a programme with this spend order."""
-    terms = replace(TERMS, spend_order=order, top_up_tiers=tiers or TERMS.top_up_tiers)
-    return Family(1, programme(terms=terms))
-
-
-def spend(home: Family, stored: int) -> Any:
-    return home.buy(home.ids[0], stored, stored=stored)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +74,16 @@ def test_gift_that_has_expired_is_neither_taken_nor_deducted() -> None:
     done = home.do(withdrawal(home, 100_000))
     assert (done.paid_out_minor, done.gift_deducted_minor) == (96_000, 4_000)
     assert done.bonus_taken_back_minor == 0
+    home.check()
+
+
+def test_gift_that_is_due_but_not_posted_as_expired_yet_is_gone_all_the_same() -> None:
+    home = card(SpendOrder.BONUS_FIRST, TopUpTier(10_000, 8_000))
+    home.top_up(home.ids[0], 10_000)
+    spend(home, 2_000)
+    home.now += timedelta(days=800)
+    done = home.do(withdrawal(home, 10_000))
+    assert (done.paid_out_minor, done.gift_deducted_minor) == (8_000, 2_000)
     home.check()
 
 
