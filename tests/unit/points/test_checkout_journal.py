@@ -19,6 +19,7 @@ from services.points.domain.answers import (
 )
 from services.points.domain.assets import EntryKind, Funder, House
 from services.points.domain.commands import (
+    AuthorizeHold,
     CancelPost,
     PostCheckout,
     ReverseCheckout,
@@ -28,6 +29,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.events import (
     CheckoutPosted,
     CheckoutReversed,
+    HoldReleased,
     PointsMatured,
     ValueExpired,
 )
@@ -144,6 +146,33 @@ def test_a_checkout_in_doubt_is_told_as_it_was_posted_or_fenced_off_for_ever() -
     late = PostCheckout(OTHER, purchase(me, 100, occurred_at=home.now))
     assert home.refusal(late).metadata == {"checkout_id": str(OTHER)}
     assert home.refusal(dinner(home)).reason == "CHECKOUT_EXISTS"
+
+
+def test_a_fence_is_not_put_round_anothers_checkout_and_lets_the_hold_of_its_own_go() -> None:
+    home = Family(2)
+    mine, theirs = home.ids
+    home.buy(mine, 50_000)
+    home.do(PostCheckout(OTHER, purchase(theirs, 100)))
+    assert home.refusal(CancelPost(mine, OTHER)).metadata == {"checkout_id": str(OTHER)}
+    home.buy(mine, 10_000, occurred_at=START - timedelta(days=399))
+    home.do(AuthorizeHold(mine, uuid4(), PLACE, "CNY", 600, 0, None, ID))
+    home.now = END_OF_MARCH_2028 + DAY
+    home.buy(mine, 10_000)
+    home.now = END_OF_MARCH_2028 + timedelta(days=800)
+    done = home.decided(CancelPost(mine, ID))
+    assert [type(each) for each in done.events] == [ValueExpired, HoldReleased, ValueExpired]
+    gone = [each.points for each in done.events if isinstance(each, ValueExpired)]
+    assert gone == [100, 600]
+
+
+def test_a_reversal_to_a_lot_of_which_one_point_is_left_opens_it_once() -> None:
+    home = Family(1)
+    home.buy(home.ids[0], 50_000)
+    bought = home.buy(home.ids[0], 499, points=499)
+    assert [lot.free for lot in home.books.members[home.ids[0]].points.open_lots or []] == [1]
+    home.do(ReverseCheckout(home.ids[0], bought.checkout_id, OTHER, PLACE))
+    assert [lot.free for lot in home.books.members[home.ids[0]].points.open_lots or []] == [500]
+    home.check()
 
 
 def test_a_whole_reversal_undoes_each_posting_from_the_last_on() -> None:

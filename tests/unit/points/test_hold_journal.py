@@ -242,3 +242,20 @@ def test_a_timeout_is_noted_as_of_its_instant_by_whatever_comes_next() -> None:
         "state": "EXPIRED",
         "timeout_at": timeout_at.isoformat(),
     }
+
+
+def test_a_hold_of_another_member_is_unknown_by_its_id() -> None:
+    home = Family(2)
+    for member in home.ids:
+        home.buy(member, 50_000)
+    home.do(AuthorizeHold(home.ids[1], ID, PLACE, "CNY", 1, 0, HOUR))
+    for wrong in (
+        CaptureHold(home.ids[0], ID, PLACE, "CNY", 1, 0),
+        ReleaseHold(home.ids[0], ID),
+        CaptureHold(home.ids[0], OTHER, PLACE, "CNY", 1, 0),
+    ):
+        refused = home.refusal(wrong)
+        assert (refused.reason, refused.metadata) == (
+            "HOLD_NOT_FOUND",
+            {"hold_id": str(wrong.hold_id)},
+        )

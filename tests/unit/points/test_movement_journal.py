@@ -130,6 +130,7 @@ def test_a_decision_on_what_was_never_asked_names_it() -> None:
     refused = home.refusal(ApproveAdjustment(home.ids[0], ID, "S2"))
     assert refused.metadata == {"adjustment_id": str(ID)}
     home.do(adjustment(home, 10_001))
+    assert home.refusal(adjustment(home, 1)).metadata == {"adjustment_id": str(ID)}
     home.do(RejectAdjustment(home.ids[0], ID, "S1"))
     refused = home.refusal(ApproveAdjustment(home.ids[0], ID, "S2"))
     assert refused.metadata == {"adjustment_id": str(ID), "state": "REJECTED"}
@@ -206,7 +207,8 @@ def test_a_transfer_takes_lot_by_lot_and_puts_each_part_into_a_lot_with_the_same
         PointsTransferred(receiver, ID, TransferDirection.IN, giver, 400, home.now, got),
     ]
     assert home.books.movements.given == {giver: {day: 400}}
-    assert home.refusal(TransferPoints(ID, giver, receiver, 1)).reason == "TRANSFER_EXISTS"
+    again = home.refusal(TransferPoints(ID, giver, receiver, 1))
+    assert (again.reason, again.metadata) == ("TRANSFER_EXISTS", {"transfer_id": str(ID)})
     home.do(TransferPoints(uuid4(), giver, receiver, 50))
     assert home.books.movements.given == {giver: {day: 450}}
     home.check()

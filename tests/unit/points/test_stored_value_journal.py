@@ -27,7 +27,7 @@ from services.points.domain.movements import (
     TopUpRefund,
     Withdrawal,
 )
-from services.points.domain.programme import SpendOrder
+from services.points.domain.programme import SpendOrder, TopUpTier
 from services.points.domain.records import TopUp
 from tests.unit.points.families import card, spend
 from tests.unit.points.journals import (
@@ -129,6 +129,29 @@ def test_a_withdrawal_pays_principal_out_keeps_what_gift_was_eaten_and_takes_the
     assert done.changes.movements.sold == {ID: sold}
     assert sorted(done.changes.touched_lots) == [(me, 1), (me, 2)]
     assert done.events == [StoredValueWithdrawn(me, PLACE, "CNY", Tender.CASH_MONEY, done.answer)]
+    home.check()
+
+
+def test_eaten_gift_is_deducted_lot_by_lot_and_remembered_for_the_rest() -> None:
+    home = card(SpendOrder.BONUS_FIRST, TopUpTier(1_000, 900))
+    me = home.ids[0]
+    for number in (1, 2):
+        home.do(TopUpStoredValue(me, UUID(int=number), PLACE, 1_000, "CNY"))
+    spend(home, 1_800)
+    done = home.decided(WithdrawStoredValue(me, uuid4(), PLACE, 1_950, Tender.CASH_MONEY))
+    # All of 900 and 855 of the other 900 are unearned: the first principal is kept whole.
+    assert entry_of(done).postings == [
+        Posting(Asset.CASH, -1_000, House.BREAKAGE, 1, 1_000, "GIFT_DEDUCTED"),
+        Posting(Asset.CASH, -755, House.BREAKAGE, 3, 245, "GIFT_DEDUCTED"),
+        Posting(Asset.CASH, -195, House.CASH_OUT, 3, 50),
+    ]
+    assert [
+        (each.withdrawn_minor, each.bonus_taken_back_minor, each.gift_deducted_minor)
+        for each in home.books.movements.sold.values()
+    ] == [(1_000, 0, 900), (950, 0, 855)]
+    home.do(WithdrawStoredValue(me, uuid4(), PLACE, 50, Tender.CASH_MONEY))
+    second = home.books.movements.sold[UUID(int=2)]
+    assert (second.withdrawn_minor, second.gift_deducted_minor) == (1_000, 900)
     home.check()
 
 

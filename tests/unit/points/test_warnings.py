@@ -56,6 +56,15 @@ def test_a_warning_is_an_event_of_its_own_version_and_time() -> None:
     )
 
 
+def test_a_warning_answers_how_many_were_given() -> None:
+    world = World()
+    world.buy(50_000)
+    world.do(TopUpStoredValue(world.member_id, PLACE.outlet_id, PLACE, 100_000, "CNY"))
+    world.now = MORNING - timedelta(days=3)
+    for given in (2, 0):
+        assert world.do(WarnExpiring(world.member_id, SHANGHAI)) == WarnAnswer(given)
+
+
 def test_points_are_warned_of_30_and_7_days_before_their_last_day_once_each() -> None:
     world = World()
     world.buy(50_000)
