@@ -119,7 +119,9 @@ def test_only_principal_is_paid_out_and_only_what_is_there() -> None:
     assert refused.metadata == {"available_minor": "100000"}
     done = withdrawal(home, 60_000)
     home.do(done)
-    assert home.refusal(done).reason == "WITHDRAWAL_EXISTS"
+    again = home.refusal(done)
+    assert again.reason == "WITHDRAWAL_EXISTS"
+    assert again.metadata == {"withdrawal_id": str(done.withdrawal_id)}
     everything = home.do(withdrawal(home, 0))
     assert everything.cash_minor == 40_000
     assert everything.balances.bonus_minor == 0
@@ -135,6 +137,17 @@ def test_nobody_gives_principal_away_for_gift_that_was_worth_more() -> None:
         {"gift_deducted_minor": "20000"},
     )
     home.check()
+
+
+def test_gift_that_ate_all_of_the_principal_leaves_nothing_to_pay_out() -> None:
+    home = card(SpendOrder.BONUS_FIRST, TopUpTier(10_000, 10_000))
+    home.top_up(home.ids[0], 10_000)
+    spend(home, 10_000)
+    refused = home.refusal(withdrawal(home, 10_000))
+    assert (refused.reason, refused.metadata) == (
+        "NOTHING_TO_PAY_OUT",
+        {"gift_deducted_minor": "10000"},
+    )
 
 
 def test_gift_that_was_paid_for_by_a_deduction_is_the_guests_when_it_comes_back() -> None:
