@@ -359,3 +359,42 @@ def test_pending_points_live_to_the_end_of_the_month_after_they_mature(
     done = home.decided(PostCheckout(ID, purchase(home.ids[0], 10_000)))
     ((_, waiting),) = done.changes.new_pending
     assert waiting.expires_at == ends
+
+
+def test_a_refused_checkout_or_reversal_names_the_id_it_is_about() -> None:
+    home = Family(2)
+    mine, theirs = home.ids
+    home.do(PostCheckout(ID, purchase(mine, 10_000)))
+    home.do(CancelPost(mine, OTHER))
+    named = {"checkout_id": str(ID)}
+    again = home.refusal(PostCheckout(ID, purchase(mine, 10_000)))
+    assert (again.reason, again.metadata) == ("CHECKOUT_EXISTS", named)
+    unknown = uuid4()
+    for member, checkout_id in ((theirs, ID), (mine, OTHER), (mine, unknown)):
+        refused = home.refusal(ReverseCheckout(member, checkout_id, uuid4(), PLACE))
+        assert (refused.reason, refused.metadata) == (
+            "CHECKOUT_NOT_FOUND",
+            {"checkout_id": str(checkout_id)},
+        )
+    first = ReverseCheckout(mine, ID, uuid4(), PLACE, 4_000)
+    home.do(first)
+    refused = home.refusal(first)
+    assert (refused.reason, refused.metadata) == (
+        "REVERSAL_EXISTS",
+        {"reversal_id": str(first.reversal_id)},
+    )
+    refused = home.refusal(ReverseCheckout(mine, ID, uuid4(), PLACE, 6_001))
+    assert (refused.reason, refused.metadata) == (
+        "REVERSAL_EXCEEDS_CHECKOUT",
+        {"left_minor": "6000"},
+    )
+    home.do(ReverseCheckout(mine, ID, uuid4(), PLACE))
+    refused = home.refusal(ReverseCheckout(mine, ID, uuid4(), PLACE))
+    assert (refused.reason, refused.metadata) == ("ALREADY_REVERSED", named)
+
+
+def test_money_of_another_currency_is_refused_with_the_one_the_account_is_kept_in() -> None:
+    home = guest()
+    foreign = purchase(home.ids[0], 100, occurred_at=home.now)
+    foreign.currency = "USD"
+    assert home.refusal(PostCheckout(ID, foreign)).metadata == {"currency": "CNY"}

@@ -18,6 +18,7 @@ from services.points.domain.answers import (
 from services.points.domain.assets import EntryKind, House
 from services.points.domain.commands import (
     AuthorizeHold,
+    CancelPost,
     CaptureHold,
     PostCheckout,
     ReleaseHold,
@@ -259,3 +260,45 @@ def test_a_hold_of_another_member_is_unknown_by_its_id() -> None:
             "HOLD_NOT_FOUND",
             {"hold_id": str(wrong.hold_id)},
         )
+
+
+def test_an_id_that_is_taken_is_named_whatever_took_it() -> None:
+    home = guest()
+    me = home.ids[0]
+    checkouts_hold, direct, cancelled, third = (UUID(int=number) for number in range(11, 15))
+    home.do(PostCheckout(ID, purchase(me, 100, occurred_at=home.now)))
+    home.do(CancelPost(me, cancelled))
+    home.do(AuthorizeHold(me, checkouts_hold, PLACE, "CNY", 1, 0, None, OTHER))
+    home.do(AuthorizeHold(me, direct, PLACE, "CNY", 1, 0, HOUR))
+    for hold_id, checkout_id, reason, metadata in (
+        (direct, None, "HOLD_EXISTS", {"hold_id": str(direct)}),
+        (ID, None, "HOLD_EXISTS", {"hold_id": str(ID)}),
+        (third, ID, "CHECKOUT_EXISTS", {"checkout_id": str(ID)}),
+        (third, cancelled, "CHECKOUT_CANCELLED", {"checkout_id": str(cancelled)}),
+        (
+            third,
+            OTHER,
+            "CHECKOUT_HAS_HOLD",
+            {"checkout_id": str(OTHER), "hold_id": str(checkouts_hold)},
+        ),
+    ):
+        timeout = None if checkout_id else HOUR
+        refused = home.refusal(AuthorizeHold(me, hold_id, PLACE, "CNY", 1, 0, timeout, checkout_id))
+        assert (refused.reason, refused.metadata) == (reason, metadata)
+    home.do(ReleaseHold(me, direct))
+    refused = home.refusal(AuthorizeHold(me, direct, PLACE, "CNY", 1, 0, HOUR))
+    assert (refused.reason, refused.metadata["hold_id"]) == ("HOLD_RELEASED", str(direct))
+    bought = purchase(me, 100, occurred_at=home.now)
+    refused = home.refusal(PostCheckout(OTHER, bought))
+    assert (refused.reason, refused.metadata) == (
+        "CHECKOUT_HAS_HOLD",
+        {"checkout_id": str(OTHER), "hold_id": str(checkouts_hold)},
+    )
+    refused = home.refusal(PostCheckout(OTHER, bought, third))
+    assert (refused.reason, refused.metadata) == ("HOLD_NOT_FOUND", {"hold_id": str(third)})
+    elsewhere = PostCheckout(third, bought, checkouts_hold)
+    refused = home.refusal(elsewhere)
+    assert (refused.reason, refused.metadata) == (
+        "HOLD_OF_CHECKOUT",
+        {"hold_id": str(checkouts_hold), "checkout_id": str(OTHER)},
+    )
