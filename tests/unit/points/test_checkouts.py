@@ -46,12 +46,13 @@ def test_fewer_points_than_the_minimum_or_more_than_the_share_are_refused() -> N
     world.buy(1_000_000)
     refusal = world.refusal(post(world, 10_000, points=199))
     assert (refusal.reason, refusal.metadata) == ("REDEMPTION_SHARE", {"minimum_points": "200"})
+    assert refusal.message == "at least 200 points are redeemed at once"
     refusal = world.refusal(post(world, 601, 398, points=500))
     assert refusal.metadata == {"maximum_value_minor": "499"}
     assert world.buy(602, 398, points=500).points_value_minor == 500
-    assert world.refusal(post(world, 999, points=200, category=Category.SPA)).metadata == {
-        "maximum_value_minor": "0"
-    }
+    refusal = world.refusal(post(world, 999, points=200, category=Category.SPA))
+    assert refusal.metadata == {"maximum_value_minor": "0"}
+    assert refusal.message == "points may pay 0 of this bill at most"
 
 
 def test_points_are_worth_whole_fen_or_the_way_out_is_named() -> None:
@@ -61,7 +62,7 @@ def test_points_are_worth_whole_fen_or_the_way_out_is_named() -> None:
     refusal = world.refusal(post(world, 10_000, points=101))
     assert refusal.reason == "INVALID_FIELD"
     assert refusal.fields[0].field == "purchase.redeem_points"
-    assert "multiple of 5" in refusal.fields[0].rule
+    assert refusal.fields[0].rule == "must be a multiple of 5 to be worth whole minor units"
 
 
 @given(st.integers(0, 10**11), st.integers(0, 10**11), st.data())

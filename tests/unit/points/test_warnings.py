@@ -37,6 +37,17 @@ def test_a_warning_reaches_to_the_end_of_a_day_by_the_propertys_calendar() -> No
     }
 
 
+@pytest.mark.parametrize(("minutes", "kinds"), [(-30, []), (30, [30])])
+def test_members_are_warned_from_midnight_on_by_the_propertys_calendar(
+    minutes: int, kinds: list[int]
+) -> None:
+    world = World()
+    world.buy(50_000)
+    first_of_march = datetime(2028, 2, 29, 16, tzinfo=UTC)
+    world.now = first_of_march + timedelta(minutes=minutes)
+    assert [event.days for event in warned(world)] == kinds
+
+
 def test_a_warning_is_an_event_of_its_own_version_and_time() -> None:
     world = World()
     world.buy(50_000)
