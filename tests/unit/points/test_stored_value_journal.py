@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from services.points.domain.accounts import Balances
@@ -29,15 +30,16 @@ from services.points.domain.movements import (
 )
 from services.points.domain.programme import SpendOrder, TopUpTier
 from services.points.domain.records import TopUp
-from tests.unit.points.families import card, spend
+from tests.unit.points.families import Family, card, spend
 from tests.unit.points.journals import (
     HOUR,
     ID,
     MERCHANT,
+    OTHER,
     entry_of,
     lot_facts,
 )
-from tests.unit.points.worlds import PLACE, START
+from tests.unit.points.worlds import PLACE, START, TERMS, programme
 
 
 def test_a_top_up_is_cash_taken_in_and_a_gift_issued() -> None:
@@ -86,6 +88,23 @@ def test_a_top_up_below_all_tiers_has_no_gift_and_no_lot_of_it() -> None:
     assert home.refusal(TopUpStoredValue(me, uuid4(), PLACE, 1, "USD")).metadata == {
         "currency": "CNY"
     }
+
+
+def test_a_top_up_may_reach_each_limit_and_not_pass_it() -> None:
+    terms = replace(TERMS, top_up_limit_minor=60_000, balance_limit_minor=123_000)
+    home = Family(1, programme(terms=terms))
+    me = home.ids[0]
+    refused = home.refusal(TopUpStoredValue(me, ID, PLACE, 60_001, "CNY"))
+    assert (refused.reason, refused.metadata) == ("TOP_UP_LIMIT", {"limit_minor": "60000"})
+    home.do(TopUpStoredValue(me, ID, PLACE, 60_000, "CNY"))  # and 3,000 as a gift
+    refused = home.refusal(TopUpStoredValue(me, ID, PLACE, 1, "CNY"))
+    assert (refused.reason, refused.metadata) == ("TOP_UP_EXISTS", {"top_up_id": str(ID)})
+    refused = home.refusal(TopUpStoredValue(me, OTHER, PLACE, 57_001, "CNY"))
+    assert (refused.reason, refused.metadata) == (
+        "BALANCE_LIMIT",
+        {"limit_minor": "123000", "balance_minor": "63000"},
+    )
+    home.do(TopUpStoredValue(me, OTHER, PLACE, 57_000, "CNY"))
 
 
 # Withdrawals and refunds
