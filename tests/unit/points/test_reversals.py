@@ -315,3 +315,22 @@ def test_the_version_that_posted_the_checkout_decides_whether_points_may_be_owed
     world.do(PostCheckout(later, bought))
     world.buy(300, points=300)
     assert world.do(reverse(world, later)).debt_recorded == 300
+
+
+def test_points_are_taken_back_from_their_own_lot_then_from_the_next_ends_then_owed() -> None:
+    world, own = World(), uuid4()
+    world.buy(20_000, checkout_id=own, tier="GOLD")  # 200 of the issuer's, 100 of the merchant's
+    for points in (50, 70):
+        world.now += timedelta(days=40)
+        world.buy(points * 100)
+    world.buy(200, points=200)
+    answer = world.do(reverse(world, own))
+    assert (answer.points_taken_back, answer.debt_recorded) == (220, 80)
+    assert [(each.amount, each.house, each.lot_number) for each in world.entries[-1].postings] == [
+        (80, House.DEBT, None),
+        (-100, House.ISSUED, 1),
+        (-50, House.ISSUED, 2),
+        (-50, House.ISSUED, 3),
+        (-20, House.FUNDING, 3),
+        (-80, House.FUNDING, None),
+    ]
