@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
-
-import pytest
 
 from services.points.domain.accounts import Balances
 from services.points.domain.answers import (
@@ -30,12 +28,10 @@ from services.points.domain.events import (
     CheckoutPosted,
     CheckoutReversed,
     HoldReleased,
-    PointsMatured,
     ValueExpired,
 )
 from services.points.domain.journal import Entry, Posting
 from services.points.domain.parts import Parts, Returned
-from services.points.domain.pending import PendingKey, PendingPoints, PendingState
 from services.points.domain.records import (
     Checkout,
     CheckoutState,
@@ -43,7 +39,7 @@ from services.points.domain.records import (
     PostedCheckout,
     Reversal,
 )
-from services.points.domain.rules import Caps, EarningRule, Pending, StackingClass
+from services.points.domain.rules import Caps
 from tests.unit.points.families import Family
 from tests.unit.points.journals import (
     BONUS,
@@ -279,86 +275,6 @@ def test_what_is_due_expires_in_one_entry_of_no_merchant() -> None:
     assert done.events == [ValueExpired(me, home.now, 500, 10_000, balances)]
     assert home.decided(SettleDue(me)).changes.entries == []
     home.check()
-
-
-WAITING = EarningRule("WAITING", StackingClass.ADD, 50, Funder.MERCHANT, pending=Pending(days=7))
-
-
-def test_pending_points_are_kept_with_all_that_maturing_needs() -> None:
-    home = Family(1, programme(OUTLET_BASE, WAITING))
-    me = home.ids[0]
-    matures = START + 7 * DAY
-    done = home.decided(PostCheckout(ID, purchase(me, 10_000)))
-    assert entry_of(done).postings == [
-        Posting(POINTS, 100, House.ISSUED, 1, 100, "BASE_OUTLETS", Funder.ISSUER, 10_000)
-    ]
-    waiting = PendingPoints(
-        PendingKey(1, 2),
-        ID,
-        MERCHANT,
-        1,
-        "WAITING",
-        Funder.MERCHANT,
-        50,
-        10_000,
-        START,
-        matures,
-        END_OF_MARCH_2028,
-    )
-    assert repr(done.changes.new_pending) == repr([(me, waiting)])
-    assert done.answer.posted.balances.points_pending == 50
-    home.now = matures + HOUR
-    settled = home.decided(SettleDue(me))
-    assert settled.answer == SettleAnswer(0, 0, 50)
-    assert entry_of(settled) == Entry(
-        me,
-        2,
-        EntryKind.MATURING,
-        home.now,
-        ID,
-        MERCHANT,
-        1,
-        [Posting(POINTS, 50, House.FUNDING, 2, 150, "WAITING", Funder.MERCHANT, 10_000)],
-    )
-    assert [lot_facts(lot) for _, lot in settled.changes.new_lots] == [
-        (2, POINTS, 50, 50, START, END_OF_MARCH_2028)
-    ]
-    (matured,) = settled.changes.touched_pending.values()
-    assert (matured.state, matured.resolved_version, matured.lot_number) == (
-        PendingState.MATURED,
-        2,
-        2,
-    )
-    assert settled.events == [
-        PointsMatured(
-            me,
-            ID,
-            MERCHANT,
-            home.now,
-            (EarnedBy("WAITING", 50, 10_000, Funder.MERCHANT),),
-            0,
-            1,
-            END_OF_MARCH_2028,
-            Balances(150, 0, 0, 0, 2, 100, END_OF_MARCH_2028),
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    ("days", "ends"),
-    [
-        (700, END_OF_MARCH_2028),  # in February 2028, whose next month ends with the rule's
-        (721, END_OF_MARCH_2028),  # on 29 February, still
-        (722, datetime(2028, 4, 30, 16, tzinfo=UTC)),
-    ],
-)
-def test_pending_points_live_to_the_end_of_the_month_after_they_mature(
-    days: int, ends: datetime
-) -> None:
-    home = Family(1, programme(OUTLET_BASE, replace(WAITING, pending=Pending(days=days))))
-    done = home.decided(PostCheckout(ID, purchase(home.ids[0], 10_000)))
-    ((_, waiting),) = done.changes.new_pending
-    assert waiting.expires_at == ends
 
 
 def test_a_refused_checkout_or_reversal_names_the_id_it_is_about() -> None:

@@ -334,3 +334,11 @@ def test_points_are_taken_back_from_their_own_lot_then_from_the_next_ends_then_o
         (-20, House.FUNDING, 3),
         (-80, House.FUNDING, None),
     ]
+
+
+def test_points_whose_end_has_come_are_gone_and_nobody_is_refused_for_them() -> None:
+    world, own = World(REFUSING), uuid4()
+    world.buy(20_000, checkout_id=own)
+    world.now += timedelta(days=800)
+    answer = world.do(reverse(world, own))
+    assert (answer.points_taken_back, answer.debt_recorded, answer.whole) == (0, 0, True)

@@ -97,6 +97,19 @@ def test_a_rule_applies_from_its_beginning_until_just_before_its_end() -> None:
         assert earn([timed], bought(occurred_at=instant)) == points
 
 
+def test_a_rule_may_have_a_beginning_or_an_end_alone() -> None:
+    moment = timedelta(microseconds=1)
+    begins, ends = rule("B", 5, valid_from=START), rule("E", 7, valid_until=START)
+    assert earn([begins, ends], bought(occurred_at=START - moment)) == {"E": 7}
+    assert earn([begins, ends], bought(occurred_at=START)) == {"B": 5}
+
+
+def test_a_budget_of_one_point_gives_one_point() -> None:
+    smallest = rule("R", 5, budget_points=1)
+    assert earn([smallest], bought(), limits=Limits(budgets={"R": Budget(1, 0)})) == {"R": 1}
+    assert earn([smallest], bought(), limits=Limits(budgets={"R": Budget(1, 1)})) == {}
+
+
 @pytest.mark.parametrize(
     ("rounding", "points"),
     [(Rounding.DOWN, (1, 1, 1)), (Rounding.HALF_UP, (1, 2, 2)), (Rounding.UP, (2, 2, 2))],
