@@ -79,6 +79,31 @@ def test_a_rate_code_is_asked_of_rooms_only() -> None:
         assert earn([asked], bought(lines=lines, stay=staying)) == {"R": points}
 
 
+@pytest.mark.parametrize(
+    ("staying", "on"),
+    [
+        (stay("BAR"), 15_000),
+        (stay("CORP"), 5_000),
+        (stay("BAR", Channel.OTA), 5_000),
+        (None, 5_000),
+    ],
+)
+def test_a_bonus_or_multiplier_of_stays_counts_other_lines_and_the_right_stays(
+    staying: Stay | None, on: int
+) -> None:
+    lines = (Line(Category.ROOM, 10_000), Line(Category.DINING, 5_000))
+    best: dict[str, Any] = {
+        "channels": frozenset({Channel.DIRECT}),
+        "rate_codes": frozenset({"BAR"}),
+    }
+    rules = [rule("B", 1000, "BASE"), rule("X", 3000, "BEST_OF", **best)]
+    found = earn(rules, bought(lines=lines, stay=staying))
+    assert found == {"B": 150, "X": 2 * on // 100}
+    gift = rule("A", 5, categories=frozenset({Category.ROOM}), **best)
+    expected = {"A": 5} if on == 15_000 else {}
+    assert earn([gift], bought(lines=lines, stay=staying)) == expected
+
+
 def test_a_first_purchase_is_told_by_who_knows() -> None:
     welcome = rule("WELCOME", 500, first_purchase_only=True)
     assert earn([welcome], bought(), first_purchase=True) == {"WELCOME": 500}
