@@ -100,6 +100,7 @@ def test_a_checkout_redeems_pays_and_earns_in_one_entry_and_keeps_its_facts() ->
     assert sorted(done.changes.touched_lots) == [(me, 1), (me, 2), (me, 3)]
     assert done.events == [CheckoutPosted(me, PLACE, "CNY", 30_000, done.answer, None)]
     assert home.books.members[me].purchases == 2
+    assert home.books.members[me].last_posted_at == home.now
 
 
 def test_a_limited_rule_keeps_the_day_and_a_debt_is_served_first() -> None:

@@ -215,3 +215,20 @@ def test_a_fenced_checkout_is_not_found_by_a_reversal() -> None:
     world.do(CancelPost(world.member_id, checkout))
     command = ReverseCheckout(world.member_id, checkout, uuid4(), PLACE)
     assert world.refusal(command).reason == "CHECKOUT_NOT_FOUND"
+
+
+def test_a_purchase_lies_at_most_5_minutes_ahead_and_only_stays_more_than_400_days_back() -> None:
+    world, moment = World(), timedelta(microseconds=1)
+    ahead, back = world.now + timedelta(minutes=5), world.now - timedelta(days=400)
+    for occurred_at in (ahead, back):
+        world.buy(100, occurred_at=occurred_at)
+    refusal = world.refusal(post(world, 100, occurred_at=ahead + moment))
+    assert refusal.reason == "OCCURRED_AT_OUT_OF_RANGE"
+    assert refusal.fields[0].rule == "must lie at most 5 minutes ahead; set the clock"
+    refusal = world.refusal(post(world, 100, occurred_at=back - moment))
+    assert refusal.reason == "OCCURRED_AT_OUT_OF_RANGE"
+    assert refusal.fields[0].rule == "only stays are booked after more than 400 days"
+    stayed = Stay(Channel.DIRECT, "BAR", 2)
+    world.buy(100, occurred_at=back - moment, stay=stayed, category=Category.ROOM)
+    late = post(world, 100, occurred_at=ahead + moment, stay=stayed, category=Category.ROOM)
+    assert world.refusal(late).reason == "OCCURRED_AT_OUT_OF_RANGE"

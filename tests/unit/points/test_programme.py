@@ -89,8 +89,12 @@ def test_the_highest_version_that_is_valid_at_an_instant_decides() -> None:
     assert known.latest_version == 2
     assert known.valid_at(later - timedelta(microseconds=1)).version == 1
     assert known.valid_at(later).version == 2
-    with pytest.raises(Refusal, match="PROGRAMME_NOT_FOUND"):
+    with pytest.raises(Refusal) as refused:
         known.get(3)
+    assert (refused.value.reason, refused.value.message) == (
+        "PROGRAMME_NOT_FOUND",
+        "no programme has version 3",
+    )
 
 
 def test_a_version_that_is_retired_gives_way_from_its_end_on() -> None:
