@@ -85,8 +85,10 @@ def test_a_programme_survives_being_stored_and_being_sent(written: Programme) ->
 def test_the_highest_version_that_is_valid_at_an_instant_decides() -> None:
     first, later = programme(), START + timedelta(days=30)
     known = Programmes([first, replace(first, version=2, valid_from=later)])
-    known.add(first)
+    for changed in (first, replace(first, version=2, valid_from=START)):
+        known.add(changed)
     assert known.latest_version == 2
+    assert known.get(2).valid_from == later
     assert known.valid_at(later - timedelta(microseconds=1)).version == 1
     assert known.valid_at(later).version == 2
     with pytest.raises(Refusal) as refused:

@@ -104,6 +104,36 @@ def test_a_bonus_or_multiplier_of_stays_counts_other_lines_and_the_right_stays(
     assert earn([gift], bought(lines=lines, stay=staying)) == expected
 
 
+@pytest.mark.parametrize("stacking", ["BASE", "ADD"])
+def test_tiers_tags_and_a_minimum_spend_are_asked_of_the_checkout(stacking: str) -> None:
+    effect = 1000 if stacking == "BASE" else 100
+    family = Facts("GOLD", frozenset({"family"}))
+    asked: list[tuple[dict[str, Any], bool]] = [
+        ({"tiers": frozenset({"GOLD", "PLATINUM"})}, True),
+        ({"tiers": frozenset({"PLATINUM"})}, False),
+        ({"tags": frozenset({"family", "student"})}, True),
+        ({"tags": frozenset({"student"})}, False),
+        ({"minimum_spend_minor": 10_000}, True),
+        ({"minimum_spend_minor": 10_001}, False),
+    ]
+    for condition, fits in asked:
+        found = earn([rule("R", effect, stacking, **condition)], bought(facts=family))
+        assert found == ({"R": 100} if fits else {})
+
+
+def test_a_multiplier_that_does_not_apply_makes_way_for_the_next_and_equal_ones_for_the_first() -> (
+    None
+):
+    base = rule("B", 1000, "BASE")
+    students = rule("S", 3000, "BEST_OF", tags=frozenset({"student"}))
+    rules = [base, students, rule("X", 2000, "BEST_OF"), rule("Y", 2000, "BEST_OF")]
+    assert earn(rules, bought()) == {"B": 100, "X": 100}
+    assert earn(rules, bought(facts=Facts("CLASSIC", frozenset({"student"})))) == {
+        "B": 100,
+        "S": 200,
+    }
+
+
 def test_a_first_purchase_is_told_by_who_knows() -> None:
     welcome = rule("WELCOME", 500, first_purchase_only=True)
     assert earn([welcome], bought(), first_purchase=True) == {"WELCOME": 500}
