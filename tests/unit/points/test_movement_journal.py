@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from services.points.domain.accounts import Balances
 from services.points.domain.assets import Asset, EntryKind, House
 from services.points.domain.journal import Entry, Posting
@@ -136,15 +138,18 @@ def test_a_decision_on_what_was_never_asked_names_it() -> None:
     assert refused.metadata == {"adjustment_id": str(ID), "state": "REJECTED"}
 
 
-def test_what_is_due_expires_before_an_adjustment_is_decided() -> None:
+@pytest.mark.parametrize("approves", [False, True])
+def test_what_is_due_expires_before_an_adjustment_is_decided(approves: bool) -> None:
     home = card()
     me = home.ids[0]
     home.buy(me, 10_000)
     home.do(adjustment(home, 20_000))
     home.now += timedelta(days=800)
-    done = home.decided(RejectAdjustment(me, ID, "S2"))
-    assert [entry.kind for entry in done.changes.entries] == [EntryKind.EXPIRY]
-    assert [entry.reference_id for entry in done.changes.entries] == [None]
+    decision = ApproveAdjustment(me, ID, "S2") if approves else RejectAdjustment(me, ID, "S2")
+    done = home.decided(decision)
+    kinds = [EntryKind.EXPIRY, EntryKind.ADJUSTMENT] if approves else [EntryKind.EXPIRY]
+    assert [entry.kind for entry in done.changes.entries] == kinds
+    assert done.changes.entries[0].reference_id is None
     home.check()
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.points.domain.assets import Asset, House, Tender
-from services.points.domain.commands import AuthorizeHold, ReleaseHold, ReverseCheckout
+from services.points.domain.commands import AuthorizeHold, ReleaseHold, ReverseCheckout, SettleDue
 from services.points.domain.movement_commands import (
     AdjustBalance,
     RefundTopUp,
@@ -206,7 +206,9 @@ def test_a_top_up_is_known_only_to_its_member_and_the_merchant_that_sold_it() ->
     mine = home.top_up(home.ids[0], 1_000)
     elsewhere = refund(home, mine, place=replace(PLACE, merchant_id=uuid4()))
     for wrong in (refund(home, uuid4()), refund(home, other), elsewhere):
-        assert home.refusal(wrong).reason == "TOP_UP_NOT_FOUND"
+        refused = home.refusal(wrong)
+        assert refused.reason == "TOP_UP_NOT_FOUND"
+        assert refused.metadata == {"top_up_id": str(wrong.top_up_id)}
 
 
 def test_what_was_touched_is_not_refunded_until_it_is_whole_again() -> None:
@@ -222,11 +224,14 @@ def test_what_was_touched_is_not_refunded_until_it_is_whole_again() -> None:
     home.check()
 
 
-def test_a_gift_that_expired_untouched_keeps_no_principal_from_going_back() -> None:
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_gift_that_expired_untouched_keeps_no_principal_from_going_back(noted: bool) -> None:
     home = Family(1, programme(terms=replace(TERMS, bonus_expires_after_months=1)))
     home.books.movements.terms = replace(home.books.movements.terms, top_up_refund_days=100)
     top_up = home.top_up(home.ids[0], 100_000)
     home.now += timedelta(days=99)
+    if noted:
+        home.do(SettleDue(home.ids[0]))
     done = home.do(refund(home, top_up))
     assert (done.cash_refunded_minor, done.bonus_taken_back_minor) == (100_000, 0)
     home.check()
