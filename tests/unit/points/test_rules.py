@@ -260,6 +260,7 @@ def test_what_is_not_known_is_empty_or_nothing_to_a_condition() -> None:
         "channel": "",
         "rate_code": "",
         "nights": 0,
+        "member_absent": False,
         "property": "SHA01",
         "merchant": str(PLACE.merchant_id),
         "outlet": str(PLACE.outlet_id),
