@@ -269,6 +269,12 @@ def test_what_is_not_known_is_empty_or_nothing_to_a_condition() -> None:
     }
 
 
+def test_a_condition_knows_whether_the_member_paid_for_somebody_elses_stay() -> None:
+    asked = rule("R", 5, expression="member_absent")
+    for absent, points in ((True, {"R": 5}), (False, {})):
+        assert earn([asked], bought(stay=replace(stay("BAR"), absent=absent))) == points
+
+
 def test_a_condition_that_fails_leaves_its_rule_out_and_is_reported_once() -> None:
     broken = rule("BROKEN", 1000, "BASE", expression="bill_minor / nights > 1")
     rules = [broken, rule("B", 1000, "BASE"), rule("A", 5, expression="amounts['X'] > 1")]
