@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -95,12 +96,28 @@ class PointsServicer(PointsServiceServicer):
         return await self._write(request)
 
     async def BatchPost(self, request: pb.BatchPostRequest, context: Any) -> Any:
-        outcomes = await run_batch(request.items, self._submission, self._executor)
-        return fill_outcomes(pb.BatchPostResponse(), outcomes, _as_it_is)
+        return await self._write_all(request.items, pb.BatchPostResponse())
+
+    async def BatchReverse(self, request: pb.BatchReverseRequest, context: Any) -> Any:
+        return await self._write_all(request.items, pb.BatchReverseResponse())
 
     async def BatchTopUp(self, request: pb.BatchTopUpRequest, context: Any) -> Any:
-        outcomes = await run_batch(request.items, self._submission, self._executor)
-        return fill_outcomes(pb.BatchTopUpResponse(), outcomes, _as_it_is)
+        return await self._write_all(request.items, pb.BatchTopUpResponse())
+
+    async def BatchAuthorizeHold(
+        self, request: hold_pb2.BatchAuthorizeHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchAuthorizeHoldResponse())
+
+    async def BatchCaptureHold(
+        self, request: hold_pb2.BatchCaptureHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchCaptureHoldResponse())
+
+    async def BatchReleaseHold(
+        self, request: hold_pb2.BatchReleaseHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchReleaseHoldResponse())
 
     async def PublishProgramme(self, request: pb.PublishProgrammeRequest, context: Any) -> Any:
         call = current_call()
@@ -183,6 +200,11 @@ class PointsServicer(PointsServiceServicer):
         if done.replayed:
             mark_replayed()
         return done.answer
+
+    async def _write_all(self, items: Sequence[Any], response: Message) -> Any:
+        """Run a batch's items and put each outcome into its response."""
+        outcomes = await run_batch(items, self._submission, self._executor)
+        return fill_outcomes(response, outcomes, _as_it_is)
 
     def _submission(self, request: WriteRequest, call: Call | ItemContext) -> Submission[Command]:
         return Submission(
