@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from services.points.domain.commands import ReverseCheckout
 from services.points.domain.dry_runs import (
+    Attempt,
     RecordedCheckout,
     RecordedReversal,
     RuleTally,
     Tally,
+    rewind,
     try_member,
 )
-from services.points.domain.limits import Counter
+from services.points.domain.limits import Budget, Counter, Limits
 from services.points.domain.programme import Programme
-from services.points.domain.rules import Caps, Pending
+from services.points.domain.rules import Caps, Pending, RuleBook
 from tests.unit.points.rulebooks import rule
 from tests.unit.points.trials import (
     CAPPED,
@@ -204,6 +206,61 @@ def test_a_day_has_counters_of_its_own() -> None:
     stood = {Counter(MEMBER, "DAILY", TODAY.isoformat()): 45}
     tally = tried([daily], recorded(1), recorded(4, occurred_at=tomorrow), given_by_now=stood)
     assert points_tried(tally, "DAILY") == 5 + 30
+
+
+# Budgets, which members share
+
+BUDGETED = rule("BUDGETED", 40, budget_points=100)
+
+
+def test_a_budget_is_served_by_who_comes_first_whoever_it_is() -> None:
+    limits, tally = Limits(budgets={"BUDGETED": Budget(100, 0)}), Tally()
+    attempt = Attempt(RuleBook([BUDGETED]), limits, tally)
+    mine, theirs, last = recorded(1), recorded(2, member_id=UUID(int=8)), recorded(3)
+    for each in (mine, theirs, last):
+        attempt.post(each)
+    assert tally.points_tried == 40 + 40 + 20
+    assert limits.budgets == {"BUDGETED": Budget(100, 100)}
+    attempt.post(recorded(4, in_range=False))
+    attempt.post(recorded(5))
+    assert (tally.checkouts, tally.points_tried) == (4, 100)
+
+
+def test_a_reversal_gives_back_to_the_budget_what_the_trial_gave_or_what_was_given_before() -> None:
+    undone = RecordedReversal(9, 500, before_range=False)
+    tried_one = recorded(1, reversals=(undone,), earned={"BUDGETED": 7})
+    before = recorded(
+        2, in_range=False, before_range=True, reversals=(undone,), earned={"BUDGETED": 30}
+    )
+    after = recorded(3, in_range=False, reversals=(undone,), earned={"BUDGETED": 30})
+    limits = Limits(budgets={"BUDGETED": Budget(100, 60)})
+    attempt = Attempt(RuleBook([BUDGETED]), limits, Tally())
+    attempt.post(tried_one)
+    assert limits.budgets["BUDGETED"].given_points == 100
+    for checkout, stands in ((tried_one, 80), (before, 65), (after, 65)):
+        attempt.reverse(checkout, undone)
+        assert limits.budgets["BUDGETED"].given_points == stands
+    earlier = undone._replace(before_range=True)
+    attempt.reverse(replace(before, reversals=(earlier,)), earlier)
+    assert limits.budgets["BUDGETED"].given_points == 65
+
+
+def test_counters_and_budgets_are_taken_back_to_where_the_range_began() -> None:
+    both = rule("BOTH", 40, caps=Caps(per_member=300), budget_points=500)
+    undone = RecordedReversal(9, 250, before_range=False)
+    known_before = RecordedReversal(1, 250, before_range=True)
+    checkouts = [
+        recorded(
+            0, in_range=False, before_range=True, reversals=(known_before,), earned={"BOTH": 40}
+        ),
+        recorded(1, in_range=False, before_range=True, reversals=(undone,), earned={"BOTH": 40}),
+        recorded(2, earned={"BOTH": 30, "OLD": 5}),
+        recorded(3, in_range=False, earned={"BOTH": 20}),
+    ]
+    limits = Limits(life("BOTH", 200), {"BOTH": Budget(500, 400)})
+    rewind(RuleBook([both, GIFT]), checkouts, limits)
+    assert limits.given == life("BOTH", 200 - 50 + 10)
+    assert limits.budgets == {"BOTH": Budget(500, 400 - 50 + 10)}
 
 
 # The version in force makes no difference

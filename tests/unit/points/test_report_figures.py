@@ -65,6 +65,26 @@ def test_what_is_owed_adds_up_by_source_by_rule_and_by_month() -> None:
     assert owed.by_expiry_month == {MAR: Figures(1_040, 308, 54, 602), None: owed.by_rule["GIFT"]}
 
 
+def test_what_is_held_and_pending_adds_up_and_what_may_expire_is_known_by_cohort() -> None:
+    owed = AssetLiability(Asset.POINTS)
+    owed.add(group(OWN, "BASE", MAR, Figures(100, 10, 0, 90, 7, 3), 0))
+    owed.add(group(OWN, "BASE", FEB, Figures(50, 0, 0, 50, 5, 2), 0))
+    owed.add(group(THEIRS, "BASE", MAR, Figures(20, 0, 0, 20, 1, 9), 0))
+    owed.add(group(OWN, "BASE", MAR, Figures(40, 40, 0, 0, 0, 0), 0))
+    owed.add(group(OWN, "BASE", None, Figures(60, 0, 0, 60, 0, 0), 0))
+    assert owed.total == Figures(270, 50, 0, 220, 13, 14)
+    assert owed.total.ending == {Cohort(JAN, MAR): 110, Cohort(JAN, FEB): 50}
+    assert owed.by_source[OWN].ending == {Cohort(JAN, MAR): 90, Cohort(JAN, FEB): 50}
+    assert owed.by_source[THEIRS].ending == {Cohort(JAN, MAR): 20}
+    assert owed.by_expiry_month[None].ending == {}
+
+
+def test_what_is_pending_is_worth_its_share_of_all_that_is_pending() -> None:
+    report = Liability(START, SHANGHAI, programme(redemption=Redemption(300)))
+    assert report.shares_minor(Asset.POINTS, [500, 400, 101]) == [166, 133, 34]
+    assert report.shares_minor(Asset.BONUS, [5, 0, 7]) == [5, 0, 7]
+
+
 def test_flows_of_one_cohort_and_month_are_added_up() -> None:
     owed, cohort, other = AssetLiability(Asset.POINTS), Cohort(JAN, MAR), Cohort(FEB, MAR)
     owed.add_flow(cohort, JAN, Flow(100, 20, 3, 4))

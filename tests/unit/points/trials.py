@@ -28,6 +28,8 @@ def recorded(number: int, bill: int = 1_000, **more: Any) -> RecordedCheckout:
     checkout = RecordedCheckout(
         UUID(int=number), number, bought.occurred_at, (), True, False, bought, False, 0, {}
     )
+    if "member_id" in more:
+        bought.member_id = more.pop("member_id")
     return replace(checkout, **more)
 
 
