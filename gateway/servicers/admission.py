@@ -27,6 +27,8 @@ SCOPES: Final[Mapping[str, merchant_pb2.Scope.ValueType]] = {
     "ClaimCoupon": merchant_pb2.SCOPE_COUPON_CLAIM,
     "QuoteCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "Checkout": merchant_pb2.SCOPE_CHECKOUT,
+    "OpenCheckout": merchant_pb2.SCOPE_CHECKOUT,
+    "CommitCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "GetCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "CancelCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "RefundCheckout": merchant_pb2.SCOPE_REFUND,

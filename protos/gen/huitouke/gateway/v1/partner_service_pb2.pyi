@@ -5,12 +5,14 @@ The partners' edge."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.gateway.v1 import checkout_pb2 as _checkout_pb2
 from huitouke.type.v1 import language_pb2 as _language_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -797,6 +799,170 @@ class CheckoutResponse(_message.Message):
 Global___CheckoutResponse: _TypeAlias = CheckoutResponse  # noqa: Y015
 
 @_typing.final
+class OpenCheckoutRequest(_message.Message):
+    """OpenCheckoutRequest sets something aside for a purchase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    HOLD_POINTS_FIELD_NUMBER: _builtins.int
+    HOLD_STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    COUPON_IDS_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    OPEN_FOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key; one of Checkout's is no other."""
+    currency: _builtins.str
+    """ISO 4217 code; must be CNY."""
+    hold_points: _builtins.int
+    """Points to set aside; 0 for none."""
+    hold_stored_value_minor: _builtins.int
+    """Stored value to set aside, minor units; 0 for none. Principal and gift are taken by the programme's spend order, now."""
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Who buys."""
+
+    @_builtins.property
+    def coupon_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Coupons to reserve, at most 10, in this order. They are priced on `lines`, and take off the same at the commit."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.PurchaseLine]:
+        """The bill as far as it is known, at most 200 lines; needed where coupons are used, otherwise of no effect."""
+
+    @_builtins.property
+    def open_for(self) -> _duration_pb2.Duration:
+        """How long it may be committed, whole seconds, one minute to 24 hours, or less where the hotel allows less; absent for 30 minutes, or what the hotel has set."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        currency: _builtins.str = ...,
+        hold_points: _builtins.int = ...,
+        hold_stored_value_minor: _builtins.int = ...,
+        coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
+        lines: _abc.Iterable[_checkout_pb2.PurchaseLine] | None = ...,
+        open_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "open_for", b"open_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "hold_points", b"hold_points", "hold_stored_value_minor", b"hold_stored_value_minor", "lines", b"lines", "member", b"member", "open_for", b"open_for", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenCheckoutRequest: _TypeAlias = OpenCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class OpenCheckoutResponse(_message.Message):
+    """OpenCheckoutResponse answers OpenCheckout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkout(self) -> _checkout_pb2.CheckoutRecord:
+        """The checkout: OPEN, with `held` and `commit_by`; in a replayed answer as it stands now, so it may be COMMITTED."""
+
+    def __init__(
+        self,
+        *,
+        checkout: _checkout_pb2.CheckoutRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenCheckoutResponse: _TypeAlias = OpenCheckoutResponse  # noqa: Y015
+
+@_typing.final
+class CommitCheckoutRequest(_message.Message):
+    """CommitCheckoutRequest makes the purchase an open checkout waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    REDEEM_POINTS_FIELD_NUMBER: _builtins.int
+    PAY_STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    TENDERS_FIELD_NUMBER: _builtins.int
+    STAY_FIELD_NUMBER: _builtins.int
+    SEASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, of CommitCheckout."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID), as OpenCheckout answered."""
+    redeem_points: _builtins.int
+    """Points to redeem as money, at most what is held; 0 for none. The rest goes back to the member."""
+    pay_stored_value_minor: _builtins.int
+    """Stored value to pay with, minor units, at most what is held; 0 for none. Principal and gift come in the proportion held."""
+    season: _season_pb2.Season.ValueType
+    """Season of the property's calendar on this day, where the till knows it."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.PurchaseLine]:
+        """The final bill, before coupons: 1 to 200 lines. Where coupons are reserved it begins with the lines of the opened bill in their order (same line
+        id, item code and category), each for its amount or more; for a smaller one cancel, and Checkout with the coupons in one call.
+        """
+
+    @_builtins.property
+    def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.Tender]:
+        """How the rest is paid outside the suite. If given, the amounts must add up to what is to be paid."""
+
+    @_builtins.property
+    def stay(self) -> _checkout_pb2.Stay:
+        """Present when the purchase is a stay."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        lines: _abc.Iterable[_checkout_pb2.PurchaseLine] | None = ...,
+        redeem_points: _builtins.int = ...,
+        pay_stored_value_minor: _builtins.int = ...,
+        tenders: _abc.Iterable[_checkout_pb2.Tender] | None = ...,
+        stay: _checkout_pb2.Stay | None = ...,
+        season: _season_pb2.Season.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stay", b"stay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "lines", b"lines", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "request_id", b"request_id", "season", b"season", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitCheckoutRequest: _TypeAlias = CommitCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class CommitCheckoutResponse(_message.Message):
+    """CommitCheckoutResponse answers CommitCheckout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkout(self) -> _checkout_pb2.CheckoutRecord:
+        """The checkout, COMMITTED, with its receipt."""
+
+    def __init__(
+        self,
+        *,
+        checkout: _checkout_pb2.CheckoutRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitCheckoutResponse: _TypeAlias = CommitCheckoutResponse  # noqa: Y015
+
+@_typing.final
 class GetCheckoutRequest(_message.Message):
     """GetCheckoutRequest asks for a checkout."""
 
@@ -807,7 +973,7 @@ class GetCheckoutRequest(_message.Message):
     checkout_id: _builtins.str
     """Checkout id (UUID)."""
     checkout_request_id: _builtins.str
-    """request_id of the Checkout call."""
+    """request_id of the Checkout or OpenCheckout call."""
     def __init__(
         self,
         *,
@@ -850,21 +1016,25 @@ Global___GetCheckoutResponse: _TypeAlias = GetCheckoutResponse  # noqa: Y015
 
 @_typing.final
 class CancelCheckoutRequest(_message.Message):
-    """CancelCheckoutRequest settles a checkout in doubt."""
+    """CancelCheckoutRequest settles a checkout in doubt, or ends an open one. The call is idempotent by what it names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECKOUT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     checkout_request_id: _builtins.str
-    """request_id of the Checkout call in doubt. The call is idempotent by it."""
+    """request_id of the Checkout or OpenCheckout call. One that was never seen is cancelled too."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID), as OpenCheckout answered; an unknown one is not found."""
     def __init__(
         self,
         *,
         checkout_request_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_request_id", b"checkout_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "checkout_request_id", b"checkout_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

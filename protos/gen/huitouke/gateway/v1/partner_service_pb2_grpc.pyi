@@ -61,11 +61,27 @@ class PartnerServiceStub:
     """Checkout makes a purchase in one call: coupons, points and stored value, all or nothing, exactly once whatever crashes.
     Scope CHECKOUT. CHECKOUT_IN_PROGRESS (with RetryInfo) means it goes on by itself: repeat the call to learn the end.
     """
+    OpenCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.OpenCheckoutRequest, _partner_service_pb2.OpenCheckoutResponse]
+    """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+    nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+    or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+    to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+    answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+    """
+    CommitCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]
+    """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+    much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+    at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+    A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+    mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+    end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+    """
     GetCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetCheckoutRequest, _partner_service_pb2.GetCheckoutResponse]
     """GetCheckout answers a checkout by id or by the request_id it was made with. Scope CHECKOUT. Other merchants' are not found."""
     CancelCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CancelCheckoutRequest, _partner_service_pb2.CancelCheckoutResponse]
     """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-    never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+    never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+    holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]
     """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
@@ -119,11 +135,27 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     """Checkout makes a purchase in one call: coupons, points and stored value, all or nothing, exactly once whatever crashes.
     Scope CHECKOUT. CHECKOUT_IN_PROGRESS (with RetryInfo) means it goes on by itself: repeat the call to learn the end.
     """
+    OpenCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.OpenCheckoutRequest, _partner_service_pb2.OpenCheckoutResponse]  # type: ignore[assignment]
+    """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+    nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+    or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+    to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+    answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+    """
+    CommitCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]  # type: ignore[assignment]
+    """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+    much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+    at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+    A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+    mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+    end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+    """
     GetCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetCheckoutRequest, _partner_service_pb2.GetCheckoutResponse]  # type: ignore[assignment]
     """GetCheckout answers a checkout by id or by the request_id it was made with. Scope CHECKOUT. Other merchants' are not found."""
     CancelCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CancelCheckoutRequest, _partner_service_pb2.CancelCheckoutResponse]  # type: ignore[assignment]
     """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-    never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+    never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+    holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
     """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
@@ -230,6 +262,33 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def OpenCheckout(
+        self,
+        request: _partner_service_pb2.OpenCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.OpenCheckoutResponse, _abc.Awaitable[_partner_service_pb2.OpenCheckoutResponse]]:
+        """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+        nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+        or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+        to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+        answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+        """
+
+    @_abc_1.abstractmethod
+    def CommitCheckout(
+        self,
+        request: _partner_service_pb2.CommitCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.CommitCheckoutResponse, _abc.Awaitable[_partner_service_pb2.CommitCheckoutResponse]]:
+        """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+        much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+        at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+        A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+        mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+        end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+        """
+
+    @_abc_1.abstractmethod
     def GetCheckout(
         self,
         request: _partner_service_pb2.GetCheckoutRequest,
@@ -244,7 +303,8 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.CancelCheckoutResponse, _abc.Awaitable[_partner_service_pb2.CancelCheckoutResponse]]:
         """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-        never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+        never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+        holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
         """
 
     @_abc_1.abstractmethod
