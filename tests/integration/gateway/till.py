@@ -151,6 +151,24 @@ class Till:
         )
         return self.call("Checkout", request, timeout)
 
+    def open(
+        self, member_id: str, request_id: str = "", timeout: float = 20.0, **fields: Any
+    ) -> Answer:
+        """Open a checkout; `fields` of OpenCheckoutRequest."""
+        request = open_request(member_id, request_id or new_request_id(), **fields)
+        return self.call("OpenCheckout", request, timeout)
+
+    def commit(
+        self, checkout_id: str, *amounts: int, request_id: str = "", **fields: Any
+    ) -> Answer:
+        """Commit an open checkout with lines of these amounts."""
+        request = commit_request(checkout_id, request_id or new_request_id(), *amounts, **fields)
+        return self.call("CommitCheckout", request)
+
+    def cancel_open(self, checkout_id: str) -> Any:
+        request = partner_service_pb2.CancelCheckoutRequest(checkout_id=checkout_id)
+        return self.call("CancelCheckout", request).response.checkout
+
     def find(self, request_id: str) -> Any:
         """The checkout made with this request id."""
         request = partner_service_pb2.GetCheckoutRequest(checkout_request_id=request_id)
@@ -327,6 +345,31 @@ def purchase(
             checkout_pb2.Tender(kind=checkout_pb2.TENDER_KIND_WECHAT_PAY, amount_minor=amount)
             for amount in tenders
         ],
+    )
+
+
+def open_request(
+    member_id: str, request_id: str, *, lines: Sequence[int] = (), **fields: Any
+) -> partner_service_pb2.OpenCheckoutRequest:
+    """What opens a checkout; lines of these amounts are what coupons are priced on."""
+    fields.setdefault("currency", "CNY")
+    return partner_service_pb2.OpenCheckoutRequest(
+        request_id=request_id,
+        member=checkout_pb2.MemberIdentifier(member_id=member_id),
+        lines=[checkout_pb2.PurchaseLine(quantity=1, amount_minor=each) for each in lines],
+        **fields,
+    )
+
+
+def commit_request(
+    checkout_id: str, request_id: str, *amounts: int, **fields: Any
+) -> partner_service_pb2.CommitCheckoutRequest:
+    """What commits a checkout with lines of these amounts."""
+    return partner_service_pb2.CommitCheckoutRequest(
+        request_id=request_id,
+        checkout_id=checkout_id,
+        lines=[checkout_pb2.PurchaseLine(quantity=1, amount_minor=each) for each in amounts],
+        **fields,
     )
 
 

@@ -1,0 +1,389 @@
+"""Checkouts that are opened first: a tab, a deposit; committed with all or a part of it, or not."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from huitouke.gateway.v1 import checkout_pb2, merchant_pb2, partner_service_pb2
+
+from tests.integration.gateway.till import (
+    Operator,
+    Till,
+    commit_request,
+    new_request_id,
+    open_request,
+    purchase,
+    refusal_of,
+)
+from tests.waiting import wait_until
+
+OPEN = checkout_pb2.CHECKOUT_STATE_OPEN
+COMMITTED = checkout_pb2.CHECKOUT_STATE_COMMITTED
+ALIPAY = checkout_pb2.TENDER_KIND_ALIPAY
+CANCELLED = checkout_pb2.CHECKOUT_STATE_CANCELLED
+
+
+@pytest.fixture
+def guest(front_desk: Till, restaurant: Till) -> str:
+    """A guest with 1,000 CNY, its gift of 100 CNY, and 1,000 points."""
+    member_id = front_desk.member_id()
+    front_desk.top_up(member_id, 100_000)
+    restaurant.checkout(purchase(member_id, 100_000))
+    return member_id
+
+
+def tab(till: Till, guest: str, **fields: Any) -> checkout_pb2.CheckoutRecord:
+    """An open checkout that holds 220 CNY of stored value and 500 points."""
+    opened: checkout_pb2.CheckoutRecord = till.open(
+        guest, hold_points=500, hold_stored_value_minor=22_000, **fields
+    ).response.checkout
+    return opened
+
+
+def test_what_is_opened_is_set_aside_and_said(restaurant: Till, guest: str) -> None:
+    before = restaurant.balances(guest)
+    opened = tab(restaurant, guest)
+    assert (opened.state, opened.member_id) == (OPEN, guest)
+    held = opened.held
+    assert (held.points, held.cash_minor, held.bonus_minor) == (500, 20_000, 2_000)
+    assert (opened.commit_by.seconds - opened.opened_at.seconds) == 1_800
+    after = restaurant.balances(guest)
+    assert held.balances == after
+    assert (after.points, after.cash_minor, after.bonus_minor) == (
+        before.points, before.cash_minor, before.bonus_minor,
+    )  # fmt: skip
+    assert (after.points_held, after.cash_held_minor, after.bonus_held_minor) == (
+        500, 20_000, 2_000,
+    )  # fmt: skip
+    assert restaurant.find(opened.request_id) == opened
+    too_much = purchase(guest, 100_000, stored_value_minor=100_000)
+    assert refusal_of(restaurant.checkout, too_much).reason == "INSUFFICIENT_STORED_VALUE"
+    restaurant.cancel_open(opened.checkout_id)
+
+
+def test_a_commit_for_less_spends_a_part_and_gives_the_rest_back(
+    restaurant: Till, guest: str
+) -> None:
+    before = restaurant.balances(guest)
+    opened = tab(restaurant, guest)
+    done = restaurant.commit(
+        opened.checkout_id, 10_000, 7_000,
+        redeem_points=200, pay_stored_value_minor=11_000, tenders=[
+            checkout_pb2.Tender(kind=ALIPAY, amount_minor=5_800)
+        ],
+    ).response.checkout  # fmt: skip
+    receipt = done.receipt
+    assert (done.state, done.checkout_id) == (COMMITTED, opened.checkout_id)
+    assert (receipt.gross_minor, receipt.points_redeemed, receipt.points_value_minor) == (
+        17_000, 200, 200,
+    )  # fmt: skip
+    assert (receipt.cash_paid_minor, receipt.bonus_paid_minor) == (10_000, 1_000)
+    assert receipt.to_pay_minor == 5_800
+    assert receipt.points_earned == 158, "of money and principal: 58 and 100 CNY"
+    after = restaurant.balances(guest)
+    assert receipt.balances == after
+    assert (after.points, after.points_held) == (before.points - 200 + 158, 0)
+    assert (after.cash_minor, after.cash_held_minor) == (before.cash_minor - 10_000, 0)
+    assert (after.bonus_minor, after.bonus_held_minor) == (before.bonus_minor - 1_000, 0)
+    assert done.held == opened.held
+    assert restaurant.find(opened.request_id) == done
+
+
+def test_a_commit_may_spend_all_that_is_held_or_nothing_of_it(restaurant: Till, guest: str) -> None:
+    everything = tab(restaurant, guest)
+    done = restaurant.commit(
+        everything.checkout_id, 30_000, redeem_points=500, pay_stored_value_minor=22_000
+    ).response.checkout
+    assert (done.receipt.cash_paid_minor, done.receipt.bonus_paid_minor) == (20_000, 2_000)
+    assert done.receipt.points_redeemed == 500
+    before = restaurant.balances(guest)
+    nothing = tab(restaurant, guest)
+    done = restaurant.commit(nothing.checkout_id, 10_000).response.checkout
+    assert (done.receipt.to_pay_minor, done.receipt.points_earned) == (10_000, 100)
+    after = restaurant.balances(guest)
+    assert (after.cash_minor, after.bonus_minor) == (before.cash_minor, before.bonus_minor)
+    assert (after.points_held, after.cash_held_minor, after.bonus_held_minor) == (0, 0, 0)
+
+
+def test_a_tab_without_anything_to_hold_only_earns(restaurant: Till, guest: str) -> None:
+    opened = restaurant.open(guest).response.checkout
+    assert opened.held == checkout_pb2.Held()
+    done = restaurant.commit(opened.checkout_id, 12_300).response.checkout
+    assert (done.state, done.receipt.points_earned) == (COMMITTED, 123)
+    cancelled = restaurant.open(guest).response.checkout
+    assert restaurant.cancel_open(cancelled.checkout_id).state == CANCELLED
+
+
+def test_coupons_take_off_what_they_did_when_the_bill_was_opened(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    coupon = restaurant.claim(guest, operator.campaign(amount_minor=5_000))
+    opened = restaurant.open(
+        guest, lines=[6_000, 4_000], coupon_ids=[coupon], hold_stored_value_minor=11_000
+    ).response.checkout
+    assert (opened.held.coupons_minor, opened.held.coupons[0].coupon_id) == (5_000, coupon)
+    stolen = refusal_of(restaurant.checkout, purchase(guest, 10_000, coupons=[coupon]))
+    assert stolen.reason == "COUPON_RESERVED"
+    less = refusal_of(restaurant.commit, opened.checkout_id, 6_000, 3_900)
+    assert (less.reason, less.metadata["line"]) == ("COUPON_BILL_CHANGED", "2")
+    missing = refusal_of(restaurant.commit, opened.checkout_id, 10_000)
+    assert (missing.reason, missing.metadata["line"]) == ("COUPON_BILL_CHANGED", "2")
+    done = restaurant.commit(
+        opened.checkout_id, 6_000, 4_000, 2_000, pay_stored_value_minor=5_500
+    ).response.checkout
+    receipt = done.receipt
+    assert (receipt.gross_minor, receipt.coupons_minor, receipt.to_pay_minor) == (
+        12_000, 5_000, 1_500,
+    )  # fmt: skip
+    wait_until(lambda: operator.books().unfinished == 0, 20, "the coupon is redeemed")
+    used = refusal_of(restaurant.checkout, purchase(guest, 10_000, coupons=[coupon]))
+    assert used.reason == "COUPON_REDEEMED"
+    by_line = restaurant.refund(done.checkout_id, lines=[("1", None)]).response.refund
+    assert (by_line.amount_minor, by_line.coupons_minor) == (3_000, 3_000)
+    rest = restaurant.refund(done.checkout_id).response.refund
+    assert (rest.amount_minor, rest.whole) == (4_000, True)
+    assert list(rest.restored_coupon_ids) == [coupon]
+
+
+def test_cancelling_gives_everything_back(operator: Operator, restaurant: Till, guest: str) -> None:
+    coupon = restaurant.claim(guest, operator.campaign())
+    before = restaurant.balances(guest)
+    for by_id in (True, False):
+        opened = tab(restaurant, guest, lines=[20_000], coupon_ids=[coupon])
+        ended = (
+            restaurant.cancel_open(opened.checkout_id)
+            if by_id
+            else restaurant.cancel(opened.request_id)
+        )
+        assert (ended.state, ended.cancel_reason) == (CANCELLED, "CHECKOUT_CANCELLED")
+        assert restaurant.cancel_open(opened.checkout_id) == ended
+        wait_until(lambda: operator.books().unfinished == 0, 20, "all is given back")
+        assert restaurant.balances(guest) == before
+        late = refusal_of(restaurant.commit, opened.checkout_id, 20_000)
+        assert late.reason == "CHECKOUT_CANCELLED"
+        again = refusal_of(restaurant.open, guest, opened.request_id,
+                           lines=[20_000], coupon_ids=[coupon],
+                           hold_points=500, hold_stored_value_minor=22_000)  # fmt: skip
+        assert (again.reason, again.replayed) == ("CHECKOUT_CANCELLED", True)
+    restaurant.checkout(purchase(guest, 20_000, coupons=[coupon]))
+
+
+def test_what_is_committed_is_neither_cancelled_nor_committed_again(
+    restaurant: Till, guest: str
+) -> None:
+    opened = tab(restaurant, guest)
+    first = new_request_id()
+    done = restaurant.commit(
+        opened.checkout_id, 10_000, request_id=first, pay_stored_value_minor=10_000
+    )
+    again = restaurant.commit(
+        opened.checkout_id, 10_000, request_id=first, pay_stored_value_minor=10_000
+    )
+    assert (done.replayed, again.replayed) == (False, True)
+    assert again.response == done.response
+    other = refusal_of(restaurant.commit, opened.checkout_id, 12_000, request_id=first)
+    assert (other.reason, other.metadata["field"]) == ("REQUEST_ID_REUSED", "lines")
+    anew = refusal_of(restaurant.commit, opened.checkout_id, 10_000)
+    assert (anew.reason, anew.metadata["checkout_id"]) == (
+        "CHECKOUT_COMMITTED", opened.checkout_id,
+    )  # fmt: skip
+    for cancel in (restaurant.cancel_open, restaurant.cancel):
+        key = opened.checkout_id if cancel == restaurant.cancel_open else opened.request_id
+        assert refusal_of(cancel, key).reason == "CHECKOUT_COMMITTED"
+    replay = restaurant.open(
+        guest, opened.request_id, hold_points=500, hold_stored_value_minor=22_000
+    )
+    assert (replay.replayed, replay.response.checkout) == (True, done.response.checkout)
+
+
+def test_opening_again_answers_the_same(restaurant: Till, guest: str) -> None:
+    request_id = new_request_id()
+    fields = {"hold_stored_value_minor": 11_000}
+    first = restaurant.open(guest, request_id, **fields)
+    again = restaurant.open(guest, request_id, **fields)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.response == first.response
+    other = refusal_of(restaurant.open, guest, request_id, hold_stored_value_minor=12_000)
+    assert (other.reason, other.metadata["field"]) == (
+        "REQUEST_ID_REUSED", "hold_stored_value_minor",
+    )  # fmt: skip
+    one_call = refusal_of(restaurant.checkout, purchase(guest, 1_000), request_id)
+    assert one_call.reason == "REQUEST_ID_REUSED"
+    restaurant.cancel(request_id)
+
+
+@pytest.mark.parametrize(
+    ("points", "stored_value"), [(501, 0), (0, 22_001)], ids=["points", "stored value"]
+)
+def test_a_commit_beyond_the_hold_names_it_and_leaves_the_tab_open(
+    restaurant: Till, guest: str, points: int, stored_value: int
+) -> None:
+    opened = tab(restaurant, guest)
+    spends = {"redeem_points": points, "pay_stored_value_minor": stored_value}
+    request_id = new_request_id()
+    refused = refusal_of(
+        restaurant.commit, opened.checkout_id, 90_000, request_id=request_id, **spends
+    )
+    assert refused.reason == "COMMIT_EXCEEDS_HOLD"
+    assert refused.metadata == {"held_points": "500", "held_stored_value_minor": "22000"}
+    again = refusal_of(
+        restaurant.commit, opened.checkout_id, 90_000, request_id=request_id, **spends
+    )
+    assert (again.reason, again.replayed) == ("COMMIT_EXCEEDS_HOLD", True)
+    assert restaurant.find(opened.request_id).state == OPEN
+    done = restaurant.commit(
+        opened.checkout_id, 90_000, redeem_points=500, pay_stored_value_minor=22_000
+    )
+    assert done.response.checkout.state == COMMITTED
+
+
+@pytest.mark.parametrize(
+    ("amounts", "fields", "reason"),
+    [
+        ((1_000,), {"pay_stored_value_minor": 2_000}, "TENDER_EXCEEDS_BILL"),
+        (
+            (1_000,),
+            {"tenders": [checkout_pb2.Tender(kind=ALIPAY, amount_minor=999)]},
+            "TENDERS_DIFFER",
+        ),
+    ],
+)
+def test_a_commit_that_a_rule_refuses_leaves_the_tab_open(
+    restaurant: Till, guest: str, amounts: tuple[int, ...], fields: dict[str, object], reason: str
+) -> None:
+    opened = tab(restaurant, guest)
+    assert refusal_of(restaurant.commit, opened.checkout_id, *amounts, **fields).reason == reason
+    assert restaurant.find(opened.request_id) == opened
+    restaurant.cancel_open(opened.checkout_id)
+
+
+def test_what_cannot_be_set_aside_opens_nothing(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    coupon = restaurant.claim(guest, operator.campaign())
+    before = restaurant.balances(guest)
+    request_id = new_request_id()
+    fields = {"lines": [20_000], "coupon_ids": [coupon], "hold_points": 100_000}
+    refused = refusal_of(restaurant.open, guest, request_id, **fields)
+    assert (refused.reason, refused.replayed) == ("INSUFFICIENT_POINTS", False)
+    again = refusal_of(restaurant.open, guest, request_id, **fields)
+    assert (again.reason, again.replayed) == ("INSUFFICIENT_POINTS", True)
+    wait_until(lambda: operator.books().unfinished == 0, 20, "all is given back")
+    assert restaurant.balances(guest) == before
+    assert operator.coupon_books().reserved == operator.books().coupons_held
+    restaurant.checkout(purchase(guest, 20_000, coupons=[coupon]))
+    tenant = operator.till(accepts=False)
+    declined = refusal_of(tenant.open, guest, hold_stored_value_minor=1)
+    assert declined.reason == "STORED_VALUE_NOT_ACCEPTED"
+
+
+def test_an_open_checkout_is_not_refunded(restaurant: Till, guest: str) -> None:
+    opened = tab(restaurant, guest)
+    request_id = new_request_id()
+    refused = refusal_of(restaurant.refund, opened.checkout_id, request_id)
+    assert refused.reason == "CHECKOUT_OPEN"
+    restaurant.commit(opened.checkout_id, 22_000, pay_stored_value_minor=22_000)
+    part = restaurant.refund(opened.checkout_id, request_id, amount_minor=11_000).response.refund
+    assert (part.cash_restored_minor, part.bonus_restored_minor) == (10_000, 1_000)
+    rest = restaurant.refund(opened.checkout_id).response.refund
+    assert (rest.amount_minor, rest.whole) == (11_000, True)
+
+
+def test_another_merchants_open_checkout_is_not_found(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    opened = tab(restaurant, guest)
+    stranger = operator.till()
+    assert refusal_of(stranger.commit, opened.checkout_id, 1_000).reason == "CHECKOUT_NOT_FOUND"
+    assert refusal_of(stranger.cancel_open, opened.checkout_id).reason == "CHECKOUT_NOT_FOUND"
+    assert refusal_of(stranger.commit, str(uuid.uuid4()), 1_000).reason == "CHECKOUT_NOT_FOUND"
+    assert restaurant.find(opened.request_id) == opened
+    colleague = operator.till_of(restaurant.merchant)
+    assert colleague.commit(opened.checkout_id, 1_000).response.checkout.state == COMMITTED
+
+
+def test_a_checkout_of_one_call_is_not_committed(restaurant: Till, guest: str) -> None:
+    made = restaurant.checkout(purchase(guest, 1_000)).response.checkout
+    refused = refusal_of(restaurant.commit, made.checkout_id, 1_000)
+    assert refused.reason == "CHECKOUT_NOT_OPENED"
+
+
+def test_opening_and_committing_need_the_scope_of_a_checkout(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    key = operator.api_key(restaurant.merchant.merchant_id, [merchant_pb2.SCOPE_MEMBER_READ])
+    reader = restaurant.with_key(key.secret_text)
+    for refused in (
+        refusal_of(reader.open, guest),
+        refusal_of(reader.commit, str(uuid.uuid4()), 1_000),
+    ):
+        assert (refused.reason, refused.metadata["scope"]) == ("SCOPE_MISSING", "CHECKOUT")
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        ("OpenCheckout", open_request("no-uuid", "r"), "member.member_id"),
+        ("OpenCheckout", open_request(str(uuid.uuid4()), ""), "request_id"),
+        ("OpenCheckout", open_request(str(uuid.uuid4()), "r", hold_points=-1), "hold_points"),
+        (
+            "OpenCheckout",
+            open_request(str(uuid.uuid4()), "r", open_for=Duration(seconds=86_401)),
+            "open_for",
+        ),
+        (
+            "OpenCheckout",
+            open_request(str(uuid.uuid4()), "r", open_for=Duration(seconds=90, nanos=5)),
+            "open_for",
+        ),
+        ("CommitCheckout", commit_request("no-uuid", "r", 1), "checkout_id"),
+        ("CommitCheckout", commit_request(str(uuid.uuid4()), "r"), "lines"),
+        (
+            "CommitCheckout",
+            commit_request(str(uuid.uuid4()), "r", 1, pay_stored_value_minor=-1),
+            "pay_stored_value_minor",
+        ),
+    ],
+)
+def test_what_breaks_a_field_rule_names_it(
+    restaurant: Till, method: str, request_: object, field: str
+) -> None:
+    refused = refusal_of(restaurant.call, method, request_)
+    assert refused.reason == "INVALID_FIELD"
+    assert [each.field for each in refused.fields] == [field]
+
+
+def test_coupons_need_a_bill_and_a_cancellation_one_key(restaurant: Till, guest: str) -> None:
+    blind = refusal_of(restaurant.open, guest, coupon_ids=[str(uuid.uuid4())])
+    assert blind.reason == "INVALID_FIELD"
+    both = partner_service_pb2.CancelCheckoutRequest(
+        checkout_request_id="r", checkout_id=str(uuid.uuid4())
+    )
+    for request in (both, partner_service_pb2.CancelCheckoutRequest()):
+        assert refusal_of(restaurant.call, "CancelCheckout", request).reason == "INVALID_FIELD"
+    dollars = refusal_of(restaurant.open, guest, currency="USD")
+    assert (dollars.reason, dollars.fields[0].field) == ("CURRENCY_MISMATCH", "currency")
+    refused = refusal_of(restaurant.open, guest, lines=[1], coupon_ids=[str(uuid.uuid4())])
+    assert refused.reason == "COUPON_NOT_FOUND"
+
+
+def test_books_tell_what_is_open_from_what_is_unfinished(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    coupon = restaurant.claim(guest, operator.campaign())
+    before = operator.books()
+    opened = tab(restaurant, guest, lines=[20_000], coupon_ids=[coupon])
+    books = operator.books()
+    assert books.unfinished == before.unfinished
+    assert (books.open, books.coupons_held) == (before.open + 1, before.coupons_held + 1)
+    assert books.points_held == before.points_held + 500
+    assert books.stored_value_held_minor == before.stored_value_held_minor + 22_000
+    restaurant.commit(opened.checkout_id, 20_000, pay_stored_value_minor=1_000)
+    wait_until(lambda: operator.books().unfinished == 0, 20, "the coupon is redeemed")
+    after = operator.books()
+    assert (after.open, after.committed) == (before.open, before.committed + 1)
+    assert after.stored_value_minor == before.stored_value_minor + 1_000
+    assert operator.ledger_books().balanced
