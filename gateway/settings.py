@@ -63,7 +63,7 @@ class GatewaySettings(ServerSettings, DatabaseSettings, RequestKeySettings, Kafk
     )
     open_checkout_seconds: int = Field(
         1_800,
-        ge=60,
+        ge=1,
         le=86_400,
         description="Seconds an open checkout may be committed where the till says nothing: a "
         "dinner, a treatment. What it holds nobody else can spend meanwhile; at most as long as "
@@ -71,7 +71,7 @@ class GatewaySettings(ServerSettings, DatabaseSettings, RequestKeySettings, Kafk
     )
     open_checkout_seconds_max: int = Field(
         86_400,
-        ge=60,
+        ge=1,
         le=86_400,
         description="Longest a till may ask an open checkout to wait for its commit, in seconds; "
         "a stay's deposit takes a day",

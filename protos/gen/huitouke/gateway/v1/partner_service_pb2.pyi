@@ -834,7 +834,7 @@ class OpenCheckoutRequest(_message.Message):
 
     @_builtins.property
     def open_for(self) -> _duration_pb2.Duration:
-        """How long it may be committed, whole seconds, one minute to 24 hours, or less where the hotel allows less; absent for 30 minutes, or what the hotel has set."""
+        """How long it may be committed, whole seconds, one second to 24 hours, or less where the hotel allows less; absent for 30 minutes, or what the hotel has set."""
 
     def __init__(
         self,

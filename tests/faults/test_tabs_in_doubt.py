@@ -1,0 +1,101 @@
+"""Open checkouts whose services are away, whose calls come late, or whose ends meet."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
+
+from cli.suite import Suite
+from tests.e2e.aftermath import at_rest, recorded_bytes
+from tests.faults.tabs import COMMITTED, SERVE, WAITING, WORK, Tabs, past, settled, stands
+from tests.faults.test_doubt import _refused, as_gateway
+from tests.integration.gateway.till import Operator, Till, refusal_of
+from tests.waiting import wait_until
+
+SHORT_SECONDS = 3
+AUTHORIZE = "/huitouke.points.v1.PointsService/AuthorizeHold"
+
+
+@pytest.fixture
+def tabs(broken: Suite, operator: Operator, front_desk: Till, restaurant: Till) -> Tabs:
+    return Tabs(broken, operator, front_desk, restaurant)
+
+
+@pytest.mark.parametrize("service", ["points", "coupon"])
+def test_a_commit_that_was_taken_happens_however_long_a_service_is_away(
+    broken: Suite, tabs: Tabs, service: str
+) -> None:
+    tab = tabs.opened(SHORT_SECONDS)
+    broken.stop_process(WORK)
+    tabs.die("after_commit", "CommitCheckout", tab.commit)
+    broken.kill(f"{service}.serve")
+    broken.restart(SERVE)
+    wait_until(lambda: past(broken, tab, "commit_by"), SHORT_SECONDS + 5, "the deadline passes")
+    broken.start_process(WORK)
+    if service == "points":
+        waits = refusal_of(tabs.patient.once, "CommitCheckout", tab.commit, 8)
+        assert waits.reason == "CHECKOUT_IN_PROGRESS"
+        late = refusal_of(tabs.patient.once, "CancelCheckout", tab.cancel, 8)
+        assert late.reason == "CHECKOUT_IN_PROGRESS"
+    broken.start_process(f"{service}.serve")
+    tabs.repeat(tab, "CommitCheckout", tab.commit)
+    assert tab.answer.replayed
+    tab.check_paid()
+    tabs.repeat(tab, "CancelCheckout", tab.cancel)
+    assert tab.refusal.reason == "CHECKOUT_COMMITTED"
+
+
+@pytest.mark.parametrize("when", ["before_commit", "after_commit"])
+def test_a_tab_under_which_points_dies_is_held_and_booked_once(
+    broken: Suite, tabs: Tabs, when: str
+) -> None:
+    armed = f"points.executor.{when}=kill"
+    tab = tabs.wanted()
+    for step in (tabs.open, lambda each: tabs.repeat(each, "CommitCheckout", each.commit)):
+        broken.restart("points.serve", armed)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(step, tab)
+            broken.processes["points.serve"].wait_for_end(20)
+            broken.start_process("points.serve")
+            call.result(60)
+    tab.check_paid()
+
+
+def test_a_cancel_that_overtakes_an_authorisation_leaves_nothing_of_it(
+    broken: Suite, tabs: Tabs, restaurant: Till
+) -> None:
+    tab = tabs.wanted()
+    request_id = tab.opening.request_id
+    broken.stop_process(WORK)
+    broken.restart(SERVE, "gateway.checkout.before_authorize=delay:8@1")
+    tabs.patient.balances(tab.member_id)
+    call = restaurant.start("OpenCheckout", tab.opening)
+    wait_until(lambda: stands(broken, tab) == (1, 1), 10, "it is being opened")
+    cancel = partner_service_pb2.CancelCheckoutRequest(checkout_request_id=request_id)
+    tabs.repeat(tab, "CancelCheckout", cancel)
+    assert tab.record.state == checkout_pb2.CHECKOUT_STATE_CANCELLED
+    assert not call.done(), "the overtaken step is still on its way"
+    tab.check_given_back()
+    assert _refused(call).reason == "CHECKOUT_CANCELLED"
+    late = refusal_of(
+        as_gateway, broken, "points", AUTHORIZE, recorded_bytes(broken, request_id, "authorize")
+    )
+    assert late.reason == "CHECKOUT_CANCELLED"
+    assert restaurant.balances(tab.member_id) == tab.before
+    broken.armed.discard(SERVE)  # it delays once
+    broken.start_process(WORK)
+
+
+def test_a_tab_outlives_every_process(broken: Suite, tabs: Tabs) -> None:
+    tab = tabs.opened()
+    for name in (SERVE, WORK, "points.serve", "coupon.serve"):
+        broken.kill(name)
+        broken.start_process(name)
+    settled(broken)
+    assert stands(broken, tab) == WAITING
+    tabs.repeat(tab, "CommitCheckout", tab.commit)
+    tab.check_paid()
+    assert stands(broken, tab) == COMMITTED
+    at_rest(broken)
