@@ -12,7 +12,7 @@ from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 
 from chassis.kernel import Refusal
 from cli.suite import Suite
-from tests.e2e.aftermath import REST_SECONDS, at_rest
+from tests.e2e.aftermath import REST_SECONDS
 from tests.e2e.guests import well_off
 from tests.e2e.patience import PatientTill
 from tests.integration.gateway.till import (
@@ -152,7 +152,7 @@ class Tabs:
     def repeat(self, tab: Tab, method: str, request: Message) -> None:
         """What the till asks again, and how the guest stands when nothing is under way."""
         tab.repeated = self.patient.outcome(method, request)
-        at_rest(self.suite)
+        settled(self.suite)
         tab.after = self.patient.balances(tab.member_id)
         tab.coupon_usable = tab.coupon_id in self.patient.usable_coupons(tab.member_id)
 

@@ -8,7 +8,7 @@ import pytest
 from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 
 from cli.suite import Suite
-from tests.e2e.aftermath import at_rest, recorded_bytes
+from tests.e2e.aftermath import recorded_bytes
 from tests.faults.tabs import COMMITTED, SERVE, WAITING, WORK, Tabs, past, settled, stands
 from tests.faults.test_doubt import _refused, as_gateway
 from tests.integration.gateway.till import Operator, Till, refusal_of
@@ -98,4 +98,3 @@ def test_a_tab_outlives_every_process(broken: Suite, tabs: Tabs) -> None:
     tabs.repeat(tab, "CommitCheckout", tab.commit)
     tab.check_paid()
     assert stands(broken, tab) == COMMITTED
-    at_rest(broken)

@@ -12,7 +12,7 @@ import pytest
 from huitouke.gateway.v1 import checkout_pb2
 
 from cli.suite import Suite
-from tests.e2e.aftermath import all_agrees, at_rest
+from tests.e2e.aftermath import all_agrees
 from tests.faults.tabs import (
     COMMITTED,
     HELD_POINTS,
@@ -140,7 +140,7 @@ def test_a_tab_that_nobody_waits_for_any_more_is_not_opened(tabs: Tabs, place: s
     suite.restart(SERVE)
     wait_until(lambda: past(suite, tab, "deadline_at"), LATE_SECONDS + 5, "nobody waits")
     suite.start_process(WORK)
-    at_rest(suite)
+    settled(suite)
     assert stands(suite, tab) == CANCELLED_OPENING
     tabs.repeat(tab, "OpenCheckout", tab.opening)
     assert (tab.refusal.reason, tab.refusal.replayed) == ("CHECKOUT_CANCELLED", True)
