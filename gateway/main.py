@@ -27,6 +27,7 @@ from chassis.storage.reads import Reads
 from chassis.telemetry.observers import ExecutorMetrics
 from gateway.clients.movements import MovementClient
 from gateway.clients.participants import ServiceParticipants
+from gateway.clients.reports import ReportClient
 from gateway.clients.services import CouponClient, MemberClient, PointsClient
 from gateway.converters.administration import AdminCodec
 from gateway.converters.events import encode_event
@@ -52,6 +53,7 @@ from gateway.servicers.open_desk import OpenDesk, OpenTerms
 from gateway.servicers.partners import PartnerServicer
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
+from gateway.servicers.statements import Statements
 from gateway.servicers.timeline import Timeline
 from gateway.settings import GatewaySettings
 from gateway.storage import reads as read
@@ -92,6 +94,7 @@ class Upstream:
         self.members = MemberClient(self._channels["member"], timeout)
         self.ledger = PointsClient(points, timeout)
         self.movements = MovementClient(points, timeout)
+        self.reports = ReportClient(points)
         self.coupons = CouponClient(coupon, timeout)
         self.participants = ServiceParticipants(points, coupon, timeout)
 
@@ -237,6 +240,7 @@ def compose_edge(settings: GatewaySettings, clock: Clock, store: Store, upstream
         intake=IntakeDesk(intake, members, ledger, coupons),
         movements=MovementDesk(intake, members, upstream.movements),
         timeline=Timeline(ledger, coupons, reads, key),
+        statements=Statements(members, upstream.reports, reads),
         reads=reads,
         clock=clock,
     )

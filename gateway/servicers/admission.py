@@ -22,6 +22,7 @@ SCOPES: Final[Mapping[str, merchant_pb2.Scope.ValueType]] = {
     "FindMember": merchant_pb2.SCOPE_MEMBER_READ,
     "GetBalances": merchant_pb2.SCOPE_MEMBER_READ,
     "ListActivity": merchant_pb2.SCOPE_MEMBER_READ,
+    "ExportStatement": merchant_pb2.SCOPE_MEMBER_READ,
     "ListCoupons": merchant_pb2.SCOPE_MEMBER_READ,
     "TopUp": merchant_pb2.SCOPE_TOP_UP,
     "ClaimCoupon": merchant_pb2.SCOPE_COUPON_CLAIM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from gateway.servicers.movement_desk import MovementDesk
 from gateway.servicers.open_desk import OpenDesk
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
+from gateway.servicers.statements import Statements
 from gateway.servicers.timeline import Timeline
 from gateway.servicers.upstream import Coupons, Ledger, Members
 from gateway.storage import reads as read
@@ -49,6 +51,7 @@ class PartnerServicer(PartnerServiceServicer):
         intake: IntakeDesk,
         movements: MovementDesk,
         timeline: Timeline,
+        statements: Statements,
         reads: Reads,
         clock: Clock,
     ) -> None:
@@ -62,6 +65,7 @@ class PartnerServicer(PartnerServiceServicer):
         self._intake = intake
         self._movements = movements
         self._timeline = timeline
+        self._statements = statements
         self._reads = reads
         self._clock = clock
 
@@ -123,6 +127,12 @@ class PartnerServicer(PartnerServiceServicer):
         return await self._timeline.page(
             member.member_id, request.page_size, request.page_token, self._clock.now()
         )
+
+    async def ExportStatement(
+        self, request: pb.ExportStatementRequest, _context: Any
+    ) -> AsyncIterator[pb.ExportStatementResponse]:
+        async for part in self._statements.export(request, admit()):
+            yield part
 
     async def ListCoupons(
         self, request: pb.ListCouponsRequest, _context: Any

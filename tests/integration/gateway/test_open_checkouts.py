@@ -387,3 +387,55 @@ def test_books_tell_what_is_open_from_what_is_unfinished(
     assert (after.open, after.committed) == (before.open, before.committed + 1)
     assert after.stored_value_minor == before.stored_value_minor + 1_000
     assert operator.ledger_books().balanced
+
+
+def test_the_timeline_shows_what_is_held_until_it_is_spent_or_given_back(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    opened = [restaurant.open(guest, hold_points=100 + n).response.checkout for n in range(3)]
+    spa = operator.till(category="SPA")
+    whole = activities(spa, guest, 50)
+    held = [each for each in whole if each.kind == partner_service_pb2.ACTIVITY_KIND_HELD]
+    assert [each.points_held for each in held] == [102, 101, 100]
+    assert [each.reference_id for each in held] == [tab.checkout_id for tab in opened[::-1]]
+    assert {each.merchant_name for each in held} == {restaurant.merchant.name}
+    balances = restaurant.balances(guest)
+    assert sum(each.points for each in whole) == balances.points
+    assert sum(each.points_held for each in whole) == balances.points_held
+    for page_size in (1, 2):
+        assert activities(restaurant, guest, page_size) == whole
+    first = list_activity(restaurant, guest, 1)
+    restaurant.cancel_open(opened[2].checkout_id)
+    second = list_activity(restaurant, guest, 1, first.next_page_token)
+    assert second.activities[0].reference_id == opened[1].checkout_id, "none is left out"
+    restaurant.commit(opened[1].checkout_id, 5_000, redeem_points=101)
+    restaurant.cancel_open(opened[0].checkout_id)
+    after = activities(restaurant, guest, 50)
+    assert [each.kind for each in after if each.points_held] == []
+    spent = next(each for each in after if each.reference_id == opened[1].checkout_id)
+    assert (spent.kind, spent.points) == (partner_service_pb2.ACTIVITY_KIND_PURCHASE, -101 + 48)
+    assert spent.gross_minor == 5_000
+
+
+def list_activity(
+    till: Till, guest: str, page_size: int, page_token: str = ""
+) -> partner_service_pb2.ListActivityResponse:
+    request = partner_service_pb2.ListActivityRequest(
+        member=checkout_pb2.MemberIdentifier(member_id=guest),
+        page_size=page_size,
+        page_token=page_token,
+    )
+    response: partner_service_pb2.ListActivityResponse = till.call("ListActivity", request).response
+    return response
+
+
+def activities(till: Till, guest: str, page_size: int) -> list[partner_service_pb2.Activity]:
+    """A guest's whole timeline, by pages of this size."""
+    found: list[partner_service_pb2.Activity] = []
+    token = ""
+    while True:
+        page = list_activity(till, guest, page_size, token)
+        found += page.activities
+        token = page.next_page_token
+        if not token:
+            return found

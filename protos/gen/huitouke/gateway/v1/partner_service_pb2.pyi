@@ -78,6 +78,8 @@ class _ActivityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activity
     """A top-up was undone."""
     ACTIVITY_KIND_OPENING_BALANCE: _ActivityKind.ValueType  # 11
     """What the member had in another system was brought in."""
+    ACTIVITY_KIND_HELD: _ActivityKind.ValueType  # 12
+    """Something is set aside now, for an open checkout say; gone as soon as it is spent or given back."""
 
 class ActivityKind(_ActivityKind, metaclass=_ActivityKindEnumTypeWrapper):
     """ActivityKind of an entry."""
@@ -106,6 +108,8 @@ ACTIVITY_KIND_TOP_UP_REFUND: ActivityKind.ValueType  # 10
 """A top-up was undone."""
 ACTIVITY_KIND_OPENING_BALANCE: ActivityKind.ValueType  # 11
 """What the member had in another system was brought in."""
+ACTIVITY_KIND_HELD: ActivityKind.ValueType  # 12
+"""Something is set aside now, for an open checkout say; gone as soon as it is spent or given back."""
 Global___ActivityKind: _TypeAlias = ActivityKind  # noqa: Y015
 
 @_typing.final
@@ -429,6 +433,9 @@ class Activity(_message.Message):
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_CODE_FIELD_NUMBER: _builtins.int
     GROSS_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
     kind: Global___ActivityKind.ValueType
     """Kind."""
     points: _builtins.int
@@ -440,11 +447,17 @@ class Activity(_message.Message):
     merchant_name: _builtins.str
     """Merchant's name; empty where there is none."""
     reference_id: _builtins.str
-    """Checkout, refund, top-up, transfer, adjustment, withdrawal or coupon id; empty for expiry."""
+    """Checkout (also of what is held for one), refund, top-up, transfer, adjustment, withdrawal or coupon id; empty for expiry."""
     campaign_code: _builtins.str
     """Coupon's campaign code; empty otherwise."""
     gross_minor: _builtins.int
     """Bill of a purchase before coupons, minor units; 0 otherwise."""
+    points_held: _builtins.int
+    """Points that are set aside; 0 but for HELD, which changes no balance."""
+    cash_held_minor: _builtins.int
+    """Principal that is set aside, minor units; 0 but for HELD."""
+    bonus_held_minor: _builtins.int
+    """Gift that is set aside, minor units; 0 but for HELD."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -461,14 +474,78 @@ class Activity(_message.Message):
         reference_id: _builtins.str = ...,
         campaign_code: _builtins.str = ...,
         gross_minor: _builtins.int = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "campaign_code", b"campaign_code", "cash_minor", b"cash_minor", "gross_minor", b"gross_minor", "kind", b"kind", "merchant_name", b"merchant_name", "occurred_at", b"occurred_at", "points", b"points", "reference_id", b"reference_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "campaign_code", b"campaign_code", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "gross_minor", b"gross_minor", "kind", b"kind", "merchant_name", b"merchant_name", "occurred_at", b"occurred_at", "points", b"points", "points_held", b"points_held", "reference_id", b"reference_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Activity: _TypeAlias = Activity  # noqa: Y015
+
+@_typing.final
+class ExportStatementRequest(_message.Message):
+    """ExportStatementRequest asks for a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Whose."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Beginning of the period, included; absent: the first posting."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """End of the period, excluded; absent: now."""
+
+    def __init__(
+        self,
+        *,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementRequest: _TypeAlias = ExportStatementRequest  # noqa: Y015
+
+@_typing.final
+class ExportStatementResponse(_message.Message):
+    """ExportStatementResponse is a part of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSV_FIELD_NUMBER: _builtins.int
+    csv: _builtins.bytes
+    """The next bytes of the file, whole lines (RFC 4180, UTF-8, CRLF); the first part begins with the header: posted_at, kind, asset, unit, amount, balance_after,
+    merchant, rule_code, reference_id. Amounts are points, or minor units (unit "CNY 0.01"). A text that a spreadsheet would run as a formula
+    begins with an apostrophe.
+    """
+    def __init__(
+        self,
+        *,
+        csv: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csv", b"csv"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementResponse: _TypeAlias = ExportStatementResponse  # noqa: Y015
 
 @_typing.final
 class TopUpRequest(_message.Message):

@@ -60,6 +60,11 @@ class PartnerServiceStub:
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityRequest.SerializeToString,
                 response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityResponse.FromString,
                 _registered_method=True)
+        self.ExportStatement = channel.unary_stream(
+                '/huitouke.gateway.v1.PartnerService/ExportStatement',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.FromString,
+                _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/huitouke.gateway.v1.PartnerService/TopUp',
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TopUpRequest.SerializeToString,
@@ -163,8 +168,17 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListActivity(self, request, context):
-        """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+        """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
         Purchases at other merchants show their amounts, not their lines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportStatement(self, request, context):
+        """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+        the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+        its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +321,11 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.ListActivity,
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityRequest.FromString,
                     response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityResponse.SerializeToString,
+            ),
+            'ExportStatement': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStatement,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.SerializeToString,
             ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
@@ -493,6 +512,33 @@ class PartnerService:
             '/huitouke.gateway.v1.PartnerService/ListActivity',
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityRequest.SerializeToString,
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/ExportStatement',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

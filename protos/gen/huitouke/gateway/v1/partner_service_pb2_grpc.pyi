@@ -46,8 +46,13 @@ class PartnerServiceStub:
     GetBalances: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetBalancesRequest, _partner_service_pb2.GetBalancesResponse]
     """GetBalances answers points and stored value. Scope MEMBER_READ."""
     ListActivity: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListActivityRequest, _partner_service_pb2.ListActivityResponse]
-    """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+    """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
     Purchases at other merchants show their amounts, not their lines.
+    """
+    ExportStatement: _grpc.UnaryStreamMultiCallable[_partner_service_pb2.ExportStatementRequest, _partner_service_pb2.ExportStatementResponse]
+    """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+    the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+    its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.TopUpRequest, _partner_service_pb2.TopUpResponse]
     """TopUp sells stored value. Scope TOP_UP, and the merchant must sell stored value."""
@@ -120,8 +125,13 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     GetBalances: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetBalancesRequest, _partner_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
     """GetBalances answers points and stored value. Scope MEMBER_READ."""
     ListActivity: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListActivityRequest, _partner_service_pb2.ListActivityResponse]  # type: ignore[assignment]
-    """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+    """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
     Purchases at other merchants show their amounts, not their lines.
+    """
+    ExportStatement: _aio.UnaryStreamMultiCallable[_partner_service_pb2.ExportStatementRequest, _partner_service_pb2.ExportStatementResponse]  # type: ignore[assignment]
+    """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+    the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+    its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.TopUpRequest, _partner_service_pb2.TopUpResponse]  # type: ignore[assignment]
     """TopUp sells stored value. Scope TOP_UP, and the merchant must sell stored value."""
@@ -215,8 +225,19 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.ListActivityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.ListActivityResponse, _abc.Awaitable[_partner_service_pb2.ListActivityResponse]]:
-        """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+        """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
         Purchases at other merchants show their amounts, not their lines.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportStatement(
+        self,
+        request: _partner_service_pb2.ExportStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_partner_service_pb2.ExportStatementResponse], _abc.AsyncIterator[_partner_service_pb2.ExportStatementResponse]]:
+        """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+        the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+        its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
         """
 
     @_abc_1.abstractmethod
