@@ -102,6 +102,14 @@ class Till:
         )
         return getattr(self._stub, method).future(request, timeout=timeout, metadata=metadata)
 
+    def start_stream(self, method: str, request: Any, timeout: float = TIMEOUT_SECONDS) -> Any:
+        """Begin a call whose answer is a stream; iterate over it."""
+        metadata = (
+            ("authorization", f"Bearer {self.key}"),
+            ("huitouke-terminal", self.terminal_id),
+        )
+        return getattr(self._stub, method)(request, timeout=timeout, metadata=metadata)
+
     def with_key(self, key: str, terminal_id: str | None = None) -> Till:
         """The same till with another key."""
         other = object.__new__(Till)
