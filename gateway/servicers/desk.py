@@ -21,7 +21,7 @@ from gateway.converters.fingerprints import Fingerprint, nested_fingerprint
 from gateway.converters.purchases import to_opening
 from gateway.domain import errors
 from gateway.domain.bills import check_bill
-from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State
+from gateway.domain.checkouts import Opening, Phase, Plan, Record, Recorded, State
 from gateway.domain.coordinator import Coordinator, GiveUp, always, never
 from gateway.domain.principals import Principal
 from gateway.servicers.flights import Answer, Flights, check_same
@@ -116,7 +116,7 @@ class CheckoutDesk:
         """Do the same for a checkout that there is."""
         if record.state is State.OPEN:
             record = await self.decide(record, give_up=always)
-        self.conclude_later(record)
+        await self.follow_up(record)
         if record.state is State.COMMITTED:
             raise errors.checkout_committed(str(record.checkout_id))
         return record
@@ -146,9 +146,16 @@ class CheckoutDesk:
             _note_defect(record, refusal)
             raise errors.in_progress() from refusal
 
-    def conclude_later(self, record: Record) -> None:
-        """Tell the participants the decision, if there is one, after the till has its answer."""
+    async def follow_up(self, record: Record) -> None:
+        """Have the decision told to everyone, if there is one.
+
+        What an open checkout gives back is free before the till has its answer, so that it can be
+        spent at once, unless a service is away; all else is told after the answer.
+        """
         if record.finished or record.state is State.OPEN:
+            return
+        if record.state is State.CANCELLED and record.phase is not Phase.ONE_CALL:
+            await self._conclude(record)
             return
         # An empty context: the till's deadline no longer counts.
         task = asyncio.create_task(self._conclude(record), context=Context())
@@ -162,7 +169,7 @@ class CheckoutDesk:
             check_same(record.opening.fingerprint, asked.fingerprint)
         if record.state is State.OPEN:
             record = await self.decide(record)
-        self.conclude_later(record)
+        await self.follow_up(record)
         return Answer(record, replayed=not recorded.fresh)
 
     async def _record(self, asked: Asked) -> Recorded:

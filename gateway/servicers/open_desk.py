@@ -118,7 +118,7 @@ class OpenDesk:
         replayed = commit.plan is None or record.opening.plan.post != commit.plan.post
         if record.state is State.OPEN:
             record = await self._desk.decide(record)
-        self._desk.conclude_later(record)
+        await self._desk.follow_up(record)
         taken = record.commit
         if taken is None or taken.request_id != request.request_id:
             raise _why_not(record)
@@ -145,7 +145,7 @@ class OpenDesk:
             raise errors.checkout_not_opened()
         if record.state is State.OPEN:
             record = await self._desk.decide(record, give_up=self._too_late)
-            self._desk.conclude_later(record)
+            await self._desk.follow_up(record)
         return record
 
     async def _plan(self, commit: _Commit, record: Record) -> CommitPlan:

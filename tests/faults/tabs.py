@@ -143,7 +143,15 @@ class Tabs:
 
     def die(self, place: str, method: str, request: Message, seconds: float = TILL_SECONDS) -> None:
         """Start the gateway so that it dies at `place`, and make it die there."""
+        self.arm(place)
+        self.die_armed(method, request, seconds)
+
+    def arm(self, place: str) -> None:
+        """Start the gateway so that it dies at `place`."""
         self.suite.restart(SERVE, f"gateway.checkout.{place}=kill")
+
+    def die_armed(self, method: str, request: Message, seconds: float = TILL_SECONDS) -> None:
+        """Make it die where it is armed to."""
         call = self._till.start(method, request, seconds)
         code = self.suite.processes[SERVE].wait_for_end(TILL_SECONDS)
         assert code == -signal.SIGKILL

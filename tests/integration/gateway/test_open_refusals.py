@@ -18,7 +18,6 @@ from tests.integration.gateway.till import (
     purchase,
     refusal_of,
 )
-from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,6 @@ def test_what_cannot_be_set_aside_opens_nothing(
     assert (refused.reason, refused.replayed) == ("INSUFFICIENT_POINTS", False)
     again = refusal_of(restaurant.open, guest, request_id, **fields)
     assert (again.reason, again.replayed) == ("INSUFFICIENT_POINTS", True)
-    wait_until(lambda: operator.books().unfinished == 0, 20, "all is given back")
     assert restaurant.balances(guest) == before
     assert operator.coupon_books().reserved == operator.books().coupons_held
     restaurant.checkout(purchase(guest, 20_000, coupons=[coupon]))
