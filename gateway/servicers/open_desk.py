@@ -46,6 +46,11 @@ class _Commit:
     plan: CommitPlan | None = None
     refusal: Refusal | None = None
 
+    def is_untaken(self) -> bool:
+        """Whether the record says nothing of this very commit yet."""
+        taken = self.record.commit if self.record is not None else None
+        return taken is None or taken.request_id != self.request.request_id
+
 
 class OpenDesk:
     """Carries out OpenCheckout and CommitCheckout. For one event loop."""
@@ -119,17 +124,17 @@ class OpenDesk:
         if record.state is State.OPEN:
             record = await self._desk.decide(record)
         await self._desk.follow_up(record)
-        taken = record.commit
-        if taken is None or taken.request_id != request.request_id:
+        commit.record = record
+        if record.commit is None or commit.is_untaken():
             raise _why_not(record)
-        check_same(taken.fingerprint, commit.fingerprint)
+        check_same(record.commit.fingerprint, commit.fingerprint)
         return Answer(record, replayed)
 
     async def _find_out(self, commit: _Commit) -> Note:
         """Price the commit; raises Refusal, which is then the request's answer for good."""
         try:
             commit.record = await self._record_of(commit.request, commit.principal)
-            if not _is_taken(commit.record, commit.request.request_id):
+            if commit.is_untaken():
                 commit.plan = await self._plan(commit, commit.record)
         except Refusal as refusal:
             commit.refusal = refusal
@@ -148,14 +153,27 @@ class OpenDesk:
             await self._desk.follow_up(record)
         return record
 
-    async def _plan(self, commit: _Commit, record: Record) -> CommitPlan:
+    async def _plan(self, commit: _Commit, record: Record) -> CommitPlan | None:
+        """Return what the commit would add; None where it was taken by another replica meanwhile.
+
+        While it is being priced another end may come first, and the ledger may say so in words of
+        its own: what the row says then is the answer.
+        """
         if record.state is not State.OPEN:
             raise _why_not(record)
-        now = self._clock.now()
-        bill = await self._pricing.commit(record, commit.request, commit.principal, now)
-        return to_commit_plan(
-            bill, record, commit.request.request_id, commit.fingerprint.field_macs
-        )
+        request, now = commit.request, self._clock.now()
+        try:
+            bill = await self._pricing.commit(record, request, commit.principal, now)
+        except Refusal as refusal:
+            if refusal.passing:
+                raise
+            commit.record = await self._record_of(request, commit.principal)
+            if not commit.is_untaken():
+                return None
+            if commit.record.state is not State.OPEN:
+                raise _why_not(commit.record) from refusal
+            raise
+        return to_commit_plan(bill, record, request.request_id, commit.fingerprint.field_macs)
 
     def _too_late(self, record: Record) -> bool:
         """Whether the deadline decides; what is still being opened is opened first."""
@@ -171,11 +189,6 @@ class OpenDesk:
             seconds = int(self._terms.longest.total_seconds())
             raise errors.invalid_field("open_for", f"must be {seconds} s at most here")
         return wanted
-
-
-def _is_taken(record: Record, request_id: str) -> bool:
-    """Whether this very commit was taken before."""
-    return record.commit is not None and record.commit.request_id == request_id
 
 
 def _why_not(record: Record) -> Refusal:
