@@ -15,7 +15,13 @@ from chassis.kernel.decisions import Decision
 from chassis.kernel.refusals import Category, FieldViolation, Refusal
 from chassis.storage import requests
 from chassis.storage.answers import decode_outcome, encode_answer, encode_refusal
-from chassis.storage.contracts import AnswerCodec, Executed, Repository, Submission
+from chassis.storage.contracts import (
+    AnswerCodec,
+    Executed,
+    LocksLater,
+    Repository,
+    Submission,
+)
 from chassis.storage.failures import BlamedError
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.transactions import Transaction, Transactions
@@ -87,11 +93,10 @@ class BatchRunner(Generic[C, S, A, E]):
         """Lock, read and decide; returns what that came to, and what saves the state."""
         connection = transaction.connection
         first_of = _first_of_each_request(batch)
-        firsts = list(first_of.values())
-        state = self.repository.lock(connection, [batch[index].command for index in firsts])
-        effects: _Effects[A] = _Effects(self._now(state), first_of)
         asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
-        effects.remembered = transaction.remembered(asked)
+        commands = [batch[index].command for index in first_of.values()]
+        state, remembered = self._locked(transaction, commands, asked)
+        effects: _Effects[A] = _Effects(self._now(state), first_of, remembered)
         fresh = []
         for key, index in first_of.items():
             if key in effects.remembered:
@@ -103,6 +108,18 @@ class BatchRunner(Generic[C, S, A, E]):
             return effects, _nothing
         self._decide_all(connection, state, batch, fresh, effects)
         return effects, partial(self.repository.save, connection, state)
+
+    def _locked(
+        self, transaction: Transaction, commands: Sequence[C], asked: Sequence[requests.Key]
+    ) -> tuple[S, Mapping[requests.Key, requests.Remembered]]:
+        """Lock what the commands touch, and look up in later statements what is remembered."""
+        connection, repository = transaction.connection, self.repository
+        if not isinstance(repository, LocksLater):
+            return repository.lock(connection, commands), transaction.remembered(asked)()
+        with transaction.together():
+            locked = repository.lock_later(connection, commands)
+            remembered = transaction.remembered(asked)
+        return locked(), remembered()
 
     def _now(self, state: S) -> datetime:
         """Take the time after the locks, never before a locked member's last posting."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,7 @@ A = TypeVar("A")
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
 class Repository(Protocol[C_contra, S]):
@@ -37,6 +38,21 @@ class Repository(Protocol[C_contra, S]):
 
     def save(self, connection: Connection, state: S) -> None:
         """Write what changed, set-based; called even if nothing did."""
+        ...
+
+
+@runtime_checkable
+class LocksLater(Protocol[C_contra, S_co]):
+    """A repository that locks without waiting, so that the batch's first questions travel together.
+
+    Its statements run before those that are sent after it, each on a snapshot of its own: what is
+    read after the locks in the same round trip is as fresh as in a later one.
+    """
+
+    def lock_later(
+        self, connection: Connection, commands: Sequence[C_contra]
+    ) -> Callable[[], S_co]:
+        """Send what `lock` sends; returns what gives the state once the trip has ended."""
         ...
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -67,6 +67,8 @@ class Executor(Generic[C, S, A, E]):
 
     Takes one connection of `engine` per writer; `name` is the service's and prefixes the
     failpoints `<name>.executor.before_commit` and `.after_commit`. Nothing runs before `start`.
+    `keys_of` says which rows a command locks and `beside` how many commands are worth a second
+    transaction while one is under way (CommandQueue).
     """
 
     def __init__(
@@ -85,10 +87,14 @@ class Executor(Generic[C, S, A, E]):
         observer: ExecutorObserver | None = None,
         retry: RetryPolicy | None = None,
         gathering: Gathering | None = None,
+        keys_of: Callable[[C], Collection[Hashable]] | None = None,
+        beside: int = 1,
     ) -> None:
         self._name = name
         self._observer = observer or SilentObserver()
-        self._queue: CommandQueue[C, A] = CommandQueue(limit=queue_limit, batch_limit=batch_limit)
+        self._queue: CommandQueue[C, A] = CommandQueue(
+            limit=queue_limit, batch_limit=batch_limit, keys_of=keys_of, beside=beside
+        )
         self._recovery: Recovery[C, A] = Recovery(
             BatchRunner(
                 PostgresTransactions(engine, name),
@@ -197,6 +203,7 @@ class Executor(Generic[C, S, A, E]):
             if batch:
                 self._observer.queue_depth(self._name, len(batch) + self._queue.depth())
                 self._process(batch)
+                self._queue.done(batch)
                 last, done_at = len(batch), time.monotonic()
 
     def _process(self, batch: list[Waiting[C, A]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -120,9 +120,16 @@ Key = tuple[str, str]
 """(caller, request_id)."""
 
 
-def read(connection: Connection, keys: Sequence[Key]) -> dict[Key, Remembered]:
-    """Return what is remembered under `keys`, which are without duplicates."""
-    rows = sets.select_by_keys(
+Recollection = Callable[[], Mapping["Key", "Remembered"]]
+"""Gives what is remembered of the keys that were asked for."""
+
+
+def ask(connection: Connection, keys: Sequence[Key]) -> Recollection:
+    """Ask what is remembered under `keys`, which are without duplicates.
+
+    In a pipeline the answer comes with its end.
+    """
+    rows = sets.select_later(
         connection,
         "requests",
         {
@@ -131,7 +138,7 @@ def read(connection: Connection, keys: Sequence[Key]) -> dict[Key, Remembered]:
         },
         select=("caller", "request_id", "method", "field_macs", "outcome"),
     )
-    return {(row[0], row[1]): Remembered(row[2], row[3], row[4]) for row in rows}
+    return lambda: {(row[0], row[1]): Remembered(row[2], row[3], row[4]) for row in rows()}
 
 
 def remember(connection: Connection, requests: Sequence[ToRemember], now: datetime) -> None:

@@ -28,7 +28,7 @@ Key = tuple[bytes, tuple[int, ...]]
 """A statement and the types of its parameters, as psycopg registers it."""
 
 _OURS = (-1,)
-_BINARY = pq.Format.BINARY
+_BINARY, _TEXT = pq.Format.BINARY, pq.Format.TEXT
 _INFO_KEY = "huitouke.round_trips"
 
 
@@ -69,8 +69,12 @@ class Answer:
         return self._result
 
 
-def ask(connection: Connection, sql: str, parameters: Sequence[str | None]) -> Answer:
-    """Run a statement whose `%s` take the text of each parameter, prepared at its first use.
+Parameter = str | bytes | None
+"""A value's text, its binary form, or NULL."""
+
+
+def ask(connection: Connection, sql: str, parameters: Sequence[Parameter]) -> Answer:
+    """Run a statement whose `%s` take the parameters in order, prepared at its first use.
 
     Begins the transaction where there is none. Inside `together` it is only sent; outside, it has
     run, and raises psycopg.Error when it failed.
@@ -133,14 +137,15 @@ class _Connection:
         self._preparing: dict[Key, bytes] = {}
         self._waiting: list[Answer | None] = []
 
-    def send(self, sql: str, parameters: Sequence[str | None]) -> Answer:
+    def send(self, sql: str, parameters: Sequence[Parameter]) -> Answer:
         if not self._waiting:
             self._depart()
         key = _key(sql)
         name = self._names.get(key) or self._preparing.get(key) or self._prepare(key)
         self._pgconn.send_query_prepared(
             name,
-            [None if each is None else each.encode() for each in parameters],
+            [each.encode() if isinstance(each, str) else each for each in parameters],
+            param_formats=[_BINARY if isinstance(each, bytes) else _TEXT for each in parameters],
             result_format=_BINARY,
         )
         return self._sent()

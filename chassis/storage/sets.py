@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 from sqlalchemy import Connection
 
 from chassis.storage import round_trips
+from chassis.storage.arrays import array_parameter
 
 Columns = Mapping[str, tuple[str, Sequence[object]]]
 Row = round_trips.Row
@@ -189,7 +190,7 @@ def _length(columns: Columns) -> int:
 
 
 def _run(connection: Connection, sql: str, columns: Columns) -> round_trips.Answer:
-    arrays = [array_literal(kind, values) for kind, values in columns.values()]
+    arrays = [array_parameter(kind, values) for kind, values in columns.values()]
     return round_trips.ask(connection, sql, arrays)
 
 
@@ -251,76 +252,3 @@ def _select_sql(
         + (f" ORDER BY {order}" if order else "")
         + (" FOR UPDATE OF t" if lock else "")
     )
-
-
-def array_literal(kind: str, values: Sequence[object]) -> str:
-    """Return PostgreSQL's text form of an array, several times faster than psycopg's adapters."""
-    try:
-        return _FAST.get(kind, _texts)(values)  # the labels of an enum are texts
-    except (AttributeError, TypeError, ValueError):  # NULLs, quotes, values that are no texts
-        return _any_values(kind, values)
-
-
-def _any_values(kind: str, values: Sequence[object]) -> str:
-    if kind in _BARE:
-        to_bare = _BARE[kind]
-        return "{" + ",".join(["NULL" if v is None else to_bare(v) for v in values]) + "}"
-    to_text = _ELEMENTS.get(kind, str)
-    return "{" + ",".join(["NULL" if v is None else _quoted(to_text(v)) for v in values]) + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _uuids(values: Sequence[Any]) -> str:
-    return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
-
-
-def _integers(values: Sequence[Any]) -> str:
-    return "{" + ",".join([f"{value:d}" for value in values]) + "}"
-
-
-def _bytes(values: Sequence[Any]) -> str:
-    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
-
-
-def _texts(values: Sequence[Any]) -> str:
-    joined = "\0".join(values)
-    if '"' in joined or "\\" in joined or joined.count("\0") != len(values) - 1:
-        raise ValueError("needs escapes")
-    return '{"' + joined.replace("\0", '","') + '"}'
-
-
-def _instants(values: Sequence[Any]) -> str:
-    texts = []
-    previous, text = None, ""
-    for value in values:
-        if value is not previous or not text:  # a batch has one `now`, rendered once
-            previous, text = value, value.isoformat()
-        texts.append(text)
-    return "{" + ",".join(texts) + "}"
-
-
-_FAST: dict[str, Callable[[Sequence[Any]], str]] = {
-    "uuid": _uuids,
-    "smallint": _integers,
-    "integer": _integers,
-    "bigint": _integers,
-    "bytea": _bytes,
-    "text": _texts,
-    "timestamptz": _instants,
-}
-_ELEMENTS: dict[str, Callable[[Any], str]] = {
-    "bytea": lambda value: "\\x" + value.hex(),
-}
-# Types whose text form never needs quotes in an array.
-_BARE: dict[str, Callable[[Any], str]] = {
-    "uuid": lambda value: f"{value.int:032x}",
-    "smallint": str,
-    "integer": str,
-    "bigint": str,
-    "boolean": str,
-    "timestamptz": lambda value: value.isoformat(),
-    "date": lambda value: value.isoformat(),
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +22,12 @@ class Transaction(Protocol):
     @property
     def connection(self) -> Connection: ...
 
-    def remembered(
-        self, keys: Sequence[requests.Key]
-    ) -> Mapping[requests.Key, requests.Remembered]:
-        """Return what is remembered under `keys`, which are without duplicates."""
+    def together(self) -> AbstractContextManager[None]:
+        """Send the questions of a block in one round trip."""
+        ...
+
+    def remembered(self, keys: Sequence[requests.Key]) -> requests.Recollection:
+        """Ask what is remembered under `keys`, which are without duplicates."""
         ...
 
     def commit(
@@ -72,8 +74,11 @@ class _PostgresTransaction:
     connection: Connection
     name: str
 
-    def remembered(self, keys: Sequence[requests.Key]) -> dict[requests.Key, requests.Remembered]:
-        return requests.read(self.connection, keys)
+    def together(self) -> AbstractContextManager[None]:
+        return sets.pipelined(self.connection)
+
+    def remembered(self, keys: Sequence[requests.Key]) -> requests.Recollection:
+        return requests.ask(self.connection, keys)
 
     def commit(
         self,

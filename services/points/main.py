@@ -39,7 +39,7 @@ from services.points.converters.deciding import acknowledging, answering, answer
 from services.points.converters.programme_answers import PROGRAMME_RESPONSE_TYPES
 from services.points.converters.verification import to_json, to_lines
 from services.points.domain.books import Books
-from services.points.domain.commands import Command, ProgrammeCommand
+from services.points.domain.commands import Command, ProgrammeCommand, members_of
 from services.points.domain.drafting import decide_programme
 from services.points.domain.ledger import decide
 from services.points.domain.movements import MovementTerms
@@ -63,7 +63,10 @@ from services.points.storage.repository import PointsRepository
 
 SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
-WRITERS: Final = 1
+WRITERS: Final = 2
+"""One decides and encodes while PostgreSQL works for the other."""
+COMMANDS_BESIDE: Final = 64
+"""How many commands are worth a second transaction beside one that is under way."""
 PUBLISHERS: Final = 1
 PROGRESS_WRITERS: Final = 1
 REPORT_THREADS: Final = 2
@@ -226,6 +229,8 @@ def ledger_executor(
         name=SERVICE,
         queue_limit=queue_limit,
         writers=WRITERS,
+        keys_of=members_of,
+        beside=COMMANDS_BESIDE,
         observer=ExecutorMetrics(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from chassis.storage.outbox import OutboxEvent
-from chassis.storage.requests import Key, Remembered, ToRemember
+from chassis.storage.requests import Key, Recollection, Remembered, ToRemember
 from services.points.domain.accounts import Account, Member
 from services.points.domain.assets import Asset
 from services.points.domain.commands import ImportBalance
@@ -85,9 +85,12 @@ class MemoryTransaction:
         """Itself: the repository in memory knows what it is handed."""
         return cast("Connection", self)
 
-    def remembered(self, keys: Sequence[Key]) -> dict[Key, Remembered]:
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def remembered(self, keys: Sequence[Key]) -> Recollection:
         known = self.tables.requests
-        return {key: known[key] for key in keys if key in known}
+        return lambda: {key: known[key] for key in keys if key in known}
 
     def commit(
         self,

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from chassis.storage import sets
+from chassis.storage.arrays import array_literal
 from services.coupon.domain.book import Book, CouponKey, Member
 from services.coupon.domain.campaigns import Stock
 from services.coupon.domain.checkouts import CheckoutState
@@ -123,8 +124,8 @@ def _load_stocks(connection: Connection, book: Book, commands: Sequence[Command]
     ids = {coupon.campaign_id for coupon in book.coupons.values()}
     if codes or ids:
         arrays = [
-            sets.array_literal("uuid", sorted(ids)),
-            sets.array_literal("text", sorted(codes)),
+            array_literal("uuid", sorted(ids)),
+            array_literal("text", sorted(codes)),
         ]
         cursor = sets.driver(connection).execute(_SELECT_STOCKS, arrays, prepare=True, binary=True)
         book.hold(to_stock(row) for row in cursor)

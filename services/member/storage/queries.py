@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from chassis.kernel import Refusal
 from chassis.security import UnreadableFieldError
 from chassis.storage import sets
+from chassis.storage.arrays import array_literal
 from services.member.domain import errors
 from services.member.domain.cards import Card, CardState, refusal_of
 from services.member.domain.consents import Consent, ContactChannel, ContactPurpose
@@ -120,7 +121,7 @@ class MemberQueries:
         for identifier, key in zip(identifiers, keys, strict=True):
             wanted[identifier.kind].add(key)
         arrays = [
-            sets.array_literal("uuid" if kind is IdentifierKind.MEMBER_ID else "bytea", [*found])
+            array_literal("uuid" if kind is IdentifierKind.MEMBER_ID else "bytea", [*found])
             for kind, found in wanted.items()
         ]
         found: dict[Any, Resolved | Refusal | UnreadableFieldError] = {}
@@ -138,7 +139,7 @@ class MemberQueries:
 
         A row that can't be decrypted stands for itself: others' messages go on.
         """
-        array = sets.array_literal("uuid", [*{*member_ids}])
+        array = array_literal("uuid", [*{*member_ids}])
         return [self._contact(row) for row in self._rows(connection, _CONTACTS, array)]
 
     def cards(self, connection: Connection, member_id: UUID) -> list[Card]:

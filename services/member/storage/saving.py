@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from chassis.storage import sets
+from chassis.storage.arrays import array_literal
 from services.member.domain.book import Book
 from services.member.domain.cards import Card
 from services.member.domain.members import Member
@@ -104,7 +105,7 @@ def _member_row(member: Member, vault: Vault) -> Row:
         profile.language,
         profile.home_property,
         profile.time_zone,
-        sets.array_literal("text", profile.tags),
+        array_literal("text", profile.tags),
         member.channel,
         member.tier,
         member.referral_code,

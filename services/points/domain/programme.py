@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from threading import Lock
 
 from services.points.domain import errors
 from services.points.domain.assets import Category
@@ -101,10 +102,12 @@ class Programme:
 class Programmes:
     """All published versions, the latest last; `valid_from` never decreases with the version.
 
-    `latest_retirement` is the number of the last retirement known, 0 for none.
+    `latest_retirement` is the number of the last retirement known, 0 for none. Threads may read
+    while others add, and several may add the same.
     """
 
     def __init__(self, versions: Iterable[Programme] = ()) -> None:
+        self._adding = Lock()
         self._versions: list[Programme] = []
         self._ends: dict[int, datetime] = {}
         self.latest_retirement = 0
@@ -118,14 +121,16 @@ class Programmes:
 
     def add(self, programme: Programme) -> None:
         """Take a version that was published after all others; one already known is left alone."""
-        if programme.version > self.latest_version:
-            self._versions.append(programme)
+        with self._adding:
+            if programme.version > self.latest_version:
+                self._versions.append(programme)
 
     def retire(self, number: int, version: int, valid_until: datetime) -> None:
         """Take the end of a version; of several the one with the highest number counts."""
-        if number > self.latest_retirement:
-            self.latest_retirement = number
-            self._ends[version] = valid_until
+        with self._adding:
+            if number > self.latest_retirement:
+                self.latest_retirement = number
+                self._ends[version] = valid_until
 
     def end_of(self, version: int) -> datetime | None:
         """When a version is retired, None if it is not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -86,10 +86,17 @@ _POSTING_COLUMNS = (
 
 def members(connection: Connection, ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Member]:
     """Return the members of sorted `ids` that exist, their rows locked in that order if asked."""
-    rows = sets.select_by_keys(
+    return ask_members(connection, ids, lock=lock)()
+
+
+def ask_members(
+    connection: Connection, ids: Sequence[UUID], *, lock: bool
+) -> Callable[[], dict[UUID, Member]]:
+    """Ask for them; in a pipeline the answer comes with its end."""
+    rows = sets.select_later(
         connection, "members", {"member_id": ("uuid", ids)}, select=_MEMBER_COLUMNS, lock=lock
     )
-    return {row[0]: _member(row) for row in rows}
+    return lambda: {row[0]: _member(row) for row in rows()}
 
 
 def _member(row: sets.Row) -> Member:
@@ -117,12 +124,18 @@ def taken_ids(connection: Connection, table: str, column: str, ids: Iterable[UUI
     return {row[0] for row in sets.select_by_keys(connection, table, keys, select=(column,))}
 
 
+def ask_checkouts(connection: Connection, ids: set[UUID]) -> sets.Rows:
+    """Ask for the rows of those of `ids` that are known; in a pipeline they come with its end."""
+    keys = {"checkout_id": ("uuid", sorted(ids))}
+    return sets.select_later(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
+
+
 def checkouts(
-    connection: Connection, ids: Iterable[UUID], answered: set[UUID]
+    connection: Connection, rows: Sequence[sets.Row], answered: set[UUID]
 ) -> dict[UUID, Checkout]:
-    """Return the known checkouts among `ids`; those in `answered` with their entry and answer."""
-    keys = {"checkout_id": ("uuid", sorted(set(ids)))}
-    rows = sets.select_by_keys(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
+    """Return the checkouts of `rows`; those in `answered` with their entry and answer."""
+    if not rows:
+        return {}
     found = {
         row[0]: Checkout(
             row[0],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -54,6 +55,7 @@ RULE_FAULTS = counter(
     ("rule",),
 )
 _log = structlog.get_logger(__name__)
+_ON_CHECKOUTS = (PostCheckout, CancelPost, ReverseCheckout)
 _UNIQUE_FOR_EVER = {
     "checkouts_pkey",
     "top_ups_pkey",
@@ -83,24 +85,40 @@ class PointsRepository:
 
         New versions of the programme are read on the way, since they are immutable.
         """
+        with sets.pipelined(connection):
+            locked = self.lock_later(connection, commands)
+        return locked()
+
+    def lock_later(
+        self, connection: Connection, commands: Sequence[Command]
+    ) -> Callable[[], Books]:
+        """Do the same in the round trip under way, with what its commands' ids are known as."""
         ids = sorted({member_id for command in commands for member_id in members_of(command)})
-        with sets.pipelined(connection):  # with BEGIN, all in one round trip
-            newer = programmes.ask_newer(connection, self._programmes)
-            sets.insert_columns(
-                connection, "members", {"member_id": ("uuid", ids)}, on_conflict="DO NOTHING"
-            )
-        programmes.add_newer(newer, self._programmes)
-        members = loading.members(connection, ids, lock=True)
-        return Books(
-            members,
-            self._programmes,
-            not_before=_last_posting(members),
-            movements=Movements(self._terms),
+        newer = programmes.ask_newer(connection, self._programmes)
+        sets.insert_columns(
+            connection, "members", {"member_id": ("uuid", ids)}, on_conflict="DO NOTHING"
         )
+        locked = loading.ask_members(connection, ids, lock=True)
+        known = loading.ask_checkouts(connection, _checkout_ids(commands))
+
+        def books() -> Books:
+            programmes.add_newer(newer, self._programmes)
+            members = locked()
+            return _LockedBooks(
+                members,
+                self._programmes,
+                not_before=_last_posting(members),
+                movements=Movements(self._terms),
+                known=known(),
+            )
+
+        return books
 
     def load(self, connection: Connection, state: Books, commands: Sequence[Command]) -> None:
         """Read what the commands need: known ids, checkouts, holds, lots."""
-        load_books(connection, state, commands, self._clock.now(), lock=True)
+        assert isinstance(state, _LockedBooks), "books are locked before they are loaded"
+        now = self._clock.now()
+        load_books(connection, state, commands, now, known=state.known, lock=True)
 
     def save(self, connection: Connection, state: Books) -> None:
         """Write what changed; an id that another replica took meanwhile reruns the batch."""
@@ -145,22 +163,31 @@ def _report_faults(posted: Sequence[PostedCheckout]) -> None:
             )
 
 
+@dataclass(slots=True)
+class _LockedBooks(Books):
+    """Books with the rows of the batch's checkouts, which were read behind the locks."""
+
+    known: Sequence[sets.Row] = ()
+
+
 def load_books(
     connection: Connection,
     books: Books,
     commands: Sequence[Command],
     now: datetime,
     *,
+    known: Sequence[sets.Row],
     lock: bool = False,
 ) -> None:
     """Read into `books` what deciding `commands` needs, in a fixed number of statements.
 
     Earning loads no lots; spending loads them until the batch's need is covered; a member with
     something due at `now` gets its first lots in any case. Holds and their lots are loaded only
-    for members who have any. `lock` is for those who will save.
+    for members who have any. `known` has the rows of those of the commands' checkouts that there
+    are. `lock` is for those who will save.
     """
     now = max(now, books.not_before or now)
-    _load_known_ids(connection, books, commands)
+    _load_known_ids(connection, books, commands, known)
     pins = holds.load(connection, books, commands, now)
     _load_pending(connection, books, commands, now)
     limits.load(connection, books, commands, lock=lock)
@@ -190,7 +217,8 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     found = loading.members(connection, [member_id], lock=False)
     members = found or {member_id: Member(member_id)}
     books = Books(members, known, not_before=_last_posting(members))
-    load_books(connection, books, [command], now)
+    checkouts = loading.ask_checkouts(connection, _checkout_ids([command]))
+    load_books(connection, books, [command], now, known=checkouts())
     return books
 
 
@@ -211,19 +239,29 @@ def _last_posting(members: dict[UUID, Member]) -> datetime | None:
     return max(posted, default=None)
 
 
-def _load_known_ids(connection: Connection, books: Books, commands: Sequence[Command]) -> None:
-    named = [each for each in commands if isinstance(each, PostCheckout | CancelPost)]
+def _checkout_ids(commands: Sequence[Command]) -> set[UUID]:
+    """The checkout ids that the commands name or may take."""
+    ids = {each.checkout_id for each in commands if isinstance(each, _ON_CHECKOUTS)}
+    for each in commands:
+        if isinstance(each, CaptureHold):
+            ids.add(each.hold_id)
+        elif isinstance(each, AuthorizeHold):
+            ids.add(each.checkout_id or each.hold_id)
+    return ids
+
+
+def _load_known_ids(
+    connection: Connection, books: Books, commands: Sequence[Command], known: Sequence[sets.Row]
+) -> None:
     reverses = [each for each in commands if isinstance(each, ReverseCheckout)]
     top_ups = [each.top_up_id for each in commands if isinstance(each, TopUpStoredValue)]
-    answered = {each.checkout_id for each in named if isinstance(each, CancelPost)}
-    answered |= {each.checkout_id for each in reverses}
-    ids = [each.checkout_id for each in (*named, *reverses)]
-    ids += [
-        each.hold_id if isinstance(each, CaptureHold) else each.checkout_id or each.hold_id
-        for each in commands
-        if isinstance(each, CaptureHold | AuthorizeHold)
-    ]
-    books.checkouts = loading.checkouts(connection, ids, answered)
+    answered = {
+        each.checkout_id for each in commands if isinstance(each, CancelPost | ReverseCheckout)
+    }
+    ids = _checkout_ids(commands) if known else set()
+    books.checkouts = loading.checkouts(
+        connection, [row for row in known if row[0] in ids], answered
+    )
     books.top_up_ids = loading.taken_ids(connection, "top_ups", "top_up_id", top_ups)
     reversal_ids = [each.reversal_id for each in reverses]
     books.reversal_ids = loading.taken_ids(connection, "reversals", "reversal_id", reversal_ids)

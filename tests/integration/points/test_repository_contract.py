@@ -252,7 +252,7 @@ def test_a_transaction_that_fails_leaves_nothing(storage: Storage) -> None:
     assert books.top_up_ids == set()
     assert storage.outbox() == []
     with storage.transactions.begin() as transaction:
-        assert transaction.remembered([(asked.caller, asked.request_id)]) == {}
+        assert transaction.remembered([(asked.caller, asked.request_id)])() == {}
 
 
 def test_events_and_remembered_requests_are_committed_with_their_effect(storage: Storage) -> None:
@@ -264,7 +264,7 @@ def test_events_and_remembered_requests_are_committed_with_their_effect(storage:
     assert storage.outbox() == [(member, 1), (member, 2)]
     with storage.transactions.begin() as transaction:
         keys = [("gateway", "r"), ("operator", "r")]
-        assert transaction.remembered(keys) == {keys[0]: Remembered("m", b"x", b"A")}
+        assert transaction.remembered(keys)() == {keys[0]: Remembered("m", b"x", b"A")}
 
 
 def test_a_request_that_another_transaction_remembered_meanwhile_rolls_everything_back(

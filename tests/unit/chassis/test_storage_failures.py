@@ -144,6 +144,66 @@ def test_every_taker_of_an_empty_queue_comes_to_its_end() -> None:
     assert sorted(taken) == [[], [0], [1]]
 
 
+def _by_tens(command: int) -> tuple[int]:
+    """Commands of one ten lock the same row."""
+    return (command // 10,)
+
+
+def _queued(*commands: int, beside: int = 1) -> CommandQueue[int, int]:
+    queue: CommandQueue[int, int] = CommandQueue(
+        limit=100, batch_limit=3, keys_of=_by_tens, beside=beside
+    )
+    queue.put([_waiting(number) for number in commands])
+    return queue
+
+
+def test_a_second_batch_leaves_out_what_would_wait_for_the_first_and_keeps_its_order() -> None:
+    queue = _queued(10, 20, 30, 11, 40, 12, 50, 41)
+    first, _ = queue.take()
+    assert [each.submission.command for each in first] == [10, 20, 30]
+    assert _taken(queue) == ([40, 50, 41], False)
+    queue.done(first)
+    assert _taken(queue) == ([11, 12], False)
+
+
+def test_nothing_passes_an_earlier_command_for_the_same_rows() -> None:
+    queue: CommandQueue[int, int] = CommandQueue(
+        limit=10, batch_limit=2, keys_of=lambda command: {command // 10, command % 10}
+    )
+    queue.put([_waiting(12)])
+    first, _ = queue.take()
+    queue.put([_waiting(number) for number in (23, 34, 56)])
+    second, _ = queue.take()
+    assert [each.submission.command for each in second] == [56]  # 34 shares a 3 with 23
+    queue.done(first)
+    assert _taken(queue) == ([23, 34], False)
+
+
+def test_a_batch_beside_another_begins_only_when_it_is_worth_it() -> None:
+    queue = _queued(10, beside=3)
+    first, _ = queue.take()
+    taken: list[list[int]] = []
+    taking = _taking(queue, taken)
+    queue.put([_waiting(20), _waiting(30)])
+    assert queue.depth() == 2
+    queue.put([_waiting(40)])
+    taking.join(timeout=10)
+    assert taken == [[20, 30, 40]]
+    queue.put([_waiting(50)])
+    queue.done(first)
+    assert queue.depth() == 1
+
+
+def test_what_waits_for_a_batch_in_flight_at_the_end_is_left_to_its_taker() -> None:
+    queue = _queued(10, 11, beside=2)
+    first, _ = queue.take()
+    queue.put([_waiting(12)])
+    queue.close()
+    assert _taken(queue) == ([], True)
+    queue.done(first)
+    assert _taken(queue) == ([12], True)
+
+
 def test_company_is_waited_for_only_soon_after_a_crowd() -> None:
     gathering = Gathering(crowd=4, patience_seconds=60)
     assert gathering.worth_it(4, time.monotonic())
