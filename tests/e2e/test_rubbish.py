@@ -121,6 +121,11 @@ def _good(kind: Any, guest: Guest, operator: Operator) -> Any:
     for name in ("request_id", "checkout_request_id"):
         if name in names:
             setattr(request, name, new_request_id())
+    if kind is partner_service_pb2.OpenCheckoutRequest:
+        request.hold_points = request.hold_stored_value_minor = 1
+    if kind is partner_service_pb2.CommitCheckoutRequest:
+        request.checkout_id = SOME_ID
+        request.lines.add(quantity=1, amount_minor=100)
     if kind is partner_service_pb2.RefundCheckoutRequest:
         request.checkout_id, request.amount_minor = SOME_ID, 100
     return request

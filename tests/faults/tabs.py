@@ -12,7 +12,7 @@ from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 
 from chassis.kernel import Refusal
 from cli.suite import Suite
-from tests.e2e.aftermath import REST_SECONDS
+from tests.e2e.aftermath import at_rest
 from tests.e2e.guests import well_off
 from tests.e2e.patience import PatientTill
 from tests.integration.gateway.till import (
@@ -23,7 +23,6 @@ from tests.integration.gateway.till import (
     new_request_id,
     open_request,
 )
-from tests.waiting import wait_until
 
 SERVE, WORK = "gateway.serve", "gateway.work"
 TILL_SECONDS = 25.0
@@ -160,24 +159,9 @@ class Tabs:
     def repeat(self, tab: Tab, method: str, request: Message) -> None:
         """What the till asks again, and how the guest stands when nothing is under way."""
         tab.repeated = self.patient.outcome(method, request)
-        settled(self.suite)
+        at_rest(self.suite)
         tab.after = self.patient.balances(tab.member_id)
         tab.coupon_usable = tab.coupon_id in self.patient.usable_coupons(tab.member_id)
-
-
-def settled(suite: Suite) -> None:
-    """Wait until nothing is unfinished but what waits for its commit."""
-    with psycopg.connect(
-        suite.database_url("gateway"), connect_timeout=5, autocommit=True
-    ) as connection:
-
-        def is_settled() -> bool:
-            row = connection.execute(
-                "SELECT NOT EXISTS (SELECT FROM unfinished WHERE NOT waiting)"
-            ).fetchone()
-            return row == (True,)
-
-        wait_until(is_settled, REST_SECONDS, "only what waits for its commit is unfinished")
 
 
 def stands(suite: Suite, tab: Tab) -> tuple[int, int]:

@@ -8,8 +8,8 @@ import pytest
 from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 
 from cli.suite import Suite
-from tests.e2e.aftermath import recorded_bytes
-from tests.faults.tabs import COMMITTED, SERVE, WAITING, WORK, Tabs, past, settled, stands
+from tests.e2e.aftermath import at_rest, recorded_bytes
+from tests.faults.tabs import COMMITTED, SERVE, WAITING, WORK, Tabs, past, stands
 from tests.faults.test_doubt import _refused, as_gateway
 from tests.integration.gateway.till import Operator, Till, refusal_of
 from tests.waiting import wait_until
@@ -95,7 +95,7 @@ def test_a_tab_outlives_every_process(broken: Suite, tabs: Tabs) -> None:
     for name in (SERVE, WORK, "points.serve", "coupon.serve"):
         broken.kill(name)
         broken.start_process(name)
-    settled(broken)
+    at_rest(broken)
     assert stands(broken, tab) == WAITING
     tabs.repeat(tab, "CommitCheckout", tab.commit)
     tab.check_paid()

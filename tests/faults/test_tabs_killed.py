@@ -12,7 +12,7 @@ import pytest
 from huitouke.gateway.v1 import checkout_pb2
 
 from cli.suite import Suite
-from tests.e2e.aftermath import all_agrees
+from tests.e2e.aftermath import all_agrees, at_rest
 from tests.faults.tabs import (
     COMMITTED,
     HELD_POINTS,
@@ -23,7 +23,6 @@ from tests.faults.tabs import (
     Tab,
     Tabs,
     past,
-    settled,
     stands,
 )
 from tests.integration.gateway.till import Operator, Till
@@ -59,7 +58,7 @@ def opened(tabs: Tabs) -> dict[str, Tab]:
     happened = {place: tabs.wanted() for place in OPEN_PLACES}
     for place, tab in happened.items():
         tabs.die(place, "OpenCheckout", tab.opening)
-        settled(tabs.suite)
+        at_rest(tabs.suite)
         tab.recovered = stands(tabs.suite, tab)
     tabs.suite.restart(SERVE)
     return happened
@@ -71,7 +70,7 @@ def committed(tabs: Tabs) -> dict[str, Tab]:
     happened = {place: tabs.opened() for place in COMMIT_PLACES}
     for place, tab in happened.items():
         tabs.die(place, "CommitCheckout", tab.commit)
-        settled(tabs.suite)
+        at_rest(tabs.suite)
         tab.recovered = stands(tabs.suite, tab)
     tabs.suite.restart(SERVE)
     return happened
@@ -83,7 +82,7 @@ def cancelled(tabs: Tabs) -> dict[str, Tab]:
     happened = {place: tabs.opened() for place in CANCEL_PLACES}
     for place, tab in happened.items():
         tabs.die(place, "CancelCheckout", tab.cancel)
-        settled(tabs.suite)
+        at_rest(tabs.suite)
         tab.recovered = stands(tabs.suite, tab)
     tabs.suite.restart(SERVE)
     return happened
@@ -140,7 +139,7 @@ def test_a_tab_that_nobody_waits_for_any_more_is_not_opened(tabs: Tabs, place: s
     suite.restart(SERVE)
     wait_until(lambda: past(suite, tab, "deadline_at"), LATE_SECONDS + 5, "nobody waits")
     suite.start_process(WORK)
-    settled(suite)
+    at_rest(suite)
     assert stands(suite, tab) == CANCELLED_OPENING
     tabs.repeat(tab, "OpenCheckout", tab.opening)
     assert (tab.refusal.reason, tab.refusal.replayed) == ("CHECKOUT_CANCELLED", True)
