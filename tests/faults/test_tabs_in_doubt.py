@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import signal
 
 import pytest
+from google.protobuf.message import Message
 from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 
 from cli.suite import Suite
 from tests.e2e.aftermath import at_rest, recorded_bytes
-from tests.faults.tabs import COMMITTED, SERVE, WAITING, WORK, Tabs, past, stands
+from tests.faults.tabs import (
+    COMMITTED,
+    SERVE,
+    TILL_SECONDS,
+    WAITING,
+    WORK,
+    Tabs,
+    past,
+    stands,
+)
 from tests.faults.test_doubt import _refused, as_gateway
 from tests.integration.gateway.till import Operator, Till, refusal_of
 from tests.waiting import wait_until
@@ -49,19 +59,27 @@ def test_a_commit_that_was_taken_happens_however_long_a_service_is_away(
     assert tab.refusal.reason == "CHECKOUT_COMMITTED"
 
 
-@pytest.mark.parametrize("when", ["before_commit", "after_commit"])
+@pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_tab_under_which_points_dies_is_held_and_booked_once(
-    broken: Suite, tabs: Tabs, when: str
+    broken: Suite, tabs: Tabs, restaurant: Till, moment: str
 ) -> None:
-    armed = f"points.executor.{when}=kill"
     tab = tabs.wanted()
-    for step in (tabs.open, lambda each: tabs.repeat(each, "CommitCheckout", each.commit)):
-        broken.restart("points.serve", armed)
-        with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(step, tab)
-            broken.processes["points.serve"].wait_for_end(20)
-            broken.start_process("points.serve")
-            call.result(60)
+
+    def under(method: str, request: Message) -> None:
+        """Let points die under a call whose till waits long enough for it to come back."""
+        broken.restart("points.serve", f"points.executor.{moment}_commit=kill@1")
+        tabs.patient.balances(tab.member_id)  # the gateway has found it again
+        call = restaurant.start(method, request, TILL_SECONDS)
+        assert broken.processes["points.serve"].wait_for_end(20) == -signal.SIGKILL
+        broken.restart("points.serve")
+        tabs.patient.outcome(method, request)
+        call.cancel()
+
+    under("OpenCheckout", tab.opening)
+    held = tabs.open(tab).response.checkout.held
+    assert held.balances == tabs.patient.balances(tab.member_id)
+    under("CommitCheckout", tab.commit)
+    tabs.repeat(tab, "CommitCheckout", tab.commit)
     tab.check_paid()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from google.protobuf.duration_pb2 import Duration
 from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
+from huitouke.type.v1 import booking_channel_pb2
 
 from tests.integration.gateway.tabs import (
     ALIPAY,
@@ -86,6 +88,20 @@ def test_a_commit_may_spend_all_that_is_held_or_nothing_of_it(restaurant: Till, 
     after = restaurant.balances(guest)
     assert (after.cash_minor, after.bonus_minor) == (before.cash_minor, before.bonus_minor)
     assert (after.points_held, after.cash_held_minor, after.bonus_held_minor) == (0, 0, 0)
+
+
+def test_a_deposit_is_settled_with_the_stay(front_desk: Till, guest: str) -> None:
+    opened = front_desk.open(
+        guest, hold_stored_value_minor=55_000, open_for=Duration(seconds=86_400)
+    ).response.checkout
+    assert opened.commit_by.seconds - opened.opened_at.seconds == 86_400
+    stay = checkout_pb2.Stay(channel=booking_channel_pb2.BOOKING_CHANNEL_DIRECT, nights=1)
+    done = front_desk.commit(
+        opened.checkout_id, 88_000, stay=stay, pay_stored_value_minor=55_000
+    ).response.checkout
+    receipt = done.receipt
+    assert (receipt.cash_paid_minor, receipt.bonus_paid_minor) == (50_000, 5_000)
+    assert (receipt.to_pay_minor, receipt.points_earned) == (33_000, 830)
 
 
 def test_a_tab_without_anything_to_hold_only_earns(restaurant: Till, guest: str) -> None:

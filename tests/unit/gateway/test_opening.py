@@ -8,13 +8,14 @@ from uuid import UUID, uuid5
 
 import pytest
 from huitouke.coupon.v1 import coupon_pb2
-from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
+from huitouke.gateway.v1 import checkout_pb2, events_pb2, partner_service_pb2
 from huitouke.member.v1 import member_pb2
 from huitouke.points.v1 import hold_pb2, points_service_pb2, purchase_pb2
 from huitouke.type.v1 import merchant_category_pb2
 
 from chassis.kernel import Refusal
 from gateway.converters.activities import key_of
+from gateway.converters.events import encode_event
 from gateway.converters.opening import (
     final_lines,
     priced_lines,
@@ -27,6 +28,7 @@ from gateway.converters.opening import (
 from gateway.converters.purchases import Bill
 from gateway.domain.bills import PricedLine, check_priced_lines
 from gateway.domain.checkouts import Phase, Record, Till
+from gateway.domain.events import CheckoutOpened
 from gateway.domain.principals import Principal
 from tests.fakes import NOW
 
@@ -177,3 +179,20 @@ def test_holds_are_ordered_by_instant_then_id() -> None:
     keys = [key_of(each) for each in holds]
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
+
+
+def test_the_world_is_told_what_is_held_and_until_when() -> None:
+    record = opened(30, 20)
+    assert record.held is not None
+    assert record.opening.commit_by is not None
+    event = CheckoutOpened(
+        MEMBER, 7, CHECKOUT, PRINCIPAL.till, record.held.answer, NOW, record.opening.commit_by
+    )
+    row = encode_event(event, NOW)
+    assert (row.key, row.version) == (MEMBER, 7)
+    assert row.type == "huitouke.gateway.v1.CheckoutOpened"
+    told = events_pb2.CheckoutOpened.FromString(row.payload)
+    assert (told.member_id, told.checkout_id) == (str(MEMBER), str(CHECKOUT))
+    assert (told.merchant_id, told.property_code) == (str(SPACE), "SHA01")
+    assert (told.held.points, told.held.coupons_minor) == (50, 50)
+    assert told.commit_by.ToDatetime(NOW.tzinfo) == NOW + timedelta(minutes=30)
