@@ -29,6 +29,7 @@ SCOPES: Final[Mapping[str, merchant_pb2.Scope.ValueType]] = {
     "QuoteCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "Checkout": merchant_pb2.SCOPE_CHECKOUT,
     "OpenCheckout": merchant_pb2.SCOPE_CHECKOUT,
+    "QuoteCommit": merchant_pb2.SCOPE_CHECKOUT,
     "CommitCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "GetCheckout": merchant_pb2.SCOPE_CHECKOUT,
     "CancelCheckout": merchant_pb2.SCOPE_CHECKOUT,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from huitouke.gateway.v1 import checkout_pb2
 from huitouke.gateway.v1 import partner_service_pb2 as pb
 
 from chassis.clock import Clock
@@ -97,6 +98,21 @@ class OpenDesk:
 
         return Asked(principal, request.request_id, said, wait, prepare)
 
+    async def quote(
+        self, request: pb.CommitCheckoutRequest, principal: Principal
+    ) -> checkout_pb2.Receipt:
+        """Return what this commit would come to now; changes nothing, raises Refusal as it does."""
+        check_bill(CURRENCY, [line.line_id for line in request.lines], within="commit.")
+        record = await self._find(request, principal)
+        if record.state is not State.OPEN:
+            raise _why_not(record)
+        if record.phase is not Phase.WAITING:
+            raise errors.in_progress()
+        now = self._clock.now()
+        if record.overdue(now):
+            raise errors.checkout_expired()
+        return await self._pricing.quote_commit(record, request, principal, now)
+
     async def commit(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Answer:
         """Return the checkout decided by this commit; raises Refusal where it is not.
 
@@ -142,15 +158,20 @@ class OpenDesk:
         return plain_note(commit.principal)
 
     async def _record_of(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Record:
-        """Return the merchant's checkout, opened; raises Refusal where there is none such."""
+        """Return the merchant's checkout, waiting or at its end; raises Refusal as `_find`."""
+        record = await self._find(request, principal)
+        if record.state is State.OPEN:
+            record = await self._desk.decide(record, give_up=self._too_late)
+            await self._desk.follow_up(record)
+        return record
+
+    async def _find(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Record:
+        """Return the merchant's opened checkout; raises Refusal where there is none such."""
         record = await self._reads.run(read.checkout_by_id, UUID(request.checkout_id))
         if record is None or record.opening.till.merchant_id != principal.merchant_id:
             raise errors.checkout_not_found()
         if record.phase is Phase.ONE_CALL:
             raise errors.checkout_not_opened()
-        if record.state is State.OPEN:
-            record = await self._desk.decide(record, give_up=self._too_late)
-            await self._desk.follow_up(record)
         return record
 
     async def _plan(self, commit: _Commit, record: Record) -> CommitPlan | None:

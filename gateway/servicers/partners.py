@@ -173,6 +173,12 @@ class PartnerServicer(PartnerServiceServicer):
         asked = self._opening.read_request(request, principal, wait_seconds)
         return pb.OpenCheckoutResponse(checkout=_shown(await self._desk.checkout(asked)))
 
+    async def QuoteCommit(
+        self, request: pb.QuoteCommitRequest, _context: Any
+    ) -> pb.QuoteCommitResponse:
+        receipt = await self._opening.quote(request.commit, admit())
+        return pb.QuoteCommitResponse(receipt=receipt)
+
     async def CommitCheckout(
         self, request: pb.CommitCheckoutRequest, _context: Any
     ) -> pb.CommitCheckoutResponse:

@@ -82,6 +82,27 @@ class Pricing:
         All that could refuse the post is asked before the commit is taken, because afterwards only
         cancelling would be left.
         """
+        bill, _ = await self._booked(record, request, principal, now)
+        return bill
+
+    async def quote_commit(
+        self,
+        record: Record,
+        request: partner_service_pb2.CommitCheckoutRequest,
+        principal: Principal,
+        now: datetime,
+    ) -> checkout_pb2.Receipt:
+        """Return the receipt a commit would give now; raises Refusal as `commit` does."""
+        bill, posted = await self._booked(record, request, principal, now)
+        return complete_receipt(to_draft(bill), posted)
+
+    async def _booked(
+        self,
+        record: Record,
+        request: partner_service_pb2.CommitCheckoutRequest,
+        principal: Principal,
+        now: datetime,
+    ) -> tuple[Bill, purchase_pb2.Posted]:
         held = record.held
         assert held is not None, "what waits for its commit holds something, if only nothing"
         if (
@@ -92,14 +113,14 @@ class Pricing:
         check_priced_lines(priced_lines(record), final_lines(request, principal.category))
         bill = to_final_bill(record, request, principal, now)
         try:
-            to_pay = (await self._ledger.quote(to_commit_quote(bill, record))).posted.to_pay_minor
+            posted = (await self._ledger.quote(to_commit_quote(bill, record))).posted
         except Refusal as refusal:
             if refusal.reason in FENCES:
                 raise errors.checkout_cancelled() from refusal
             raise
-        if bill.tendered_minor is not None and bill.tendered_minor != to_pay:
-            raise errors.tenders_differ(to_pay, "tenders")
-        return bill
+        if bill.tendered_minor is not None and bill.tendered_minor != posted.to_pay_minor:
+            raise errors.tenders_differ(posted.to_pay_minor, "tenders")
+        return bill, posted
 
     async def _discounts(self, bill: Bill) -> list[coupon_pb2.Discount]:
         """Return what each named coupon takes off, in the till's order."""

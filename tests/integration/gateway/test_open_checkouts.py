@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf.duration_pb2 import Duration
 from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
 from huitouke.type.v1 import booking_channel_pb2
@@ -102,6 +104,23 @@ def test_a_deposit_is_settled_with_the_stay(front_desk: Till, guest: str) -> Non
     receipt = done.receipt
     assert (receipt.cash_paid_minor, receipt.bonus_paid_minor) == (50_000, 5_000)
     assert (receipt.to_pay_minor, receipt.points_earned) == (33_000, 830)
+
+
+def test_a_commit_does_to_the_fen_what_its_quote_said(
+    operator: Operator, restaurant: Till, guest: str
+) -> None:
+    coupon = restaurant.claim(guest, operator.campaign())
+    opened = tab(restaurant, guest, lines=[20_000], coupon_ids=[coupon])
+    bill: dict[str, Any] = {"redeem_points": 300, "pay_stored_value_minor": 11_000}
+    quoted = restaurant.quote_commit(opened.checkout_id, 20_000, 900, **bill)
+    assert restaurant.find(opened.request_id) == opened
+    assert quoted.to_pay_minor == 20_900 - 5_000 - 300 - 11_000
+    bill["tenders"] = [checkout_pb2.Tender(kind=ALIPAY, amount_minor=quoted.to_pay_minor)]
+    made = restaurant.commit(opened.checkout_id, 20_000, 900, **bill).response.checkout
+    quoted.tenders.extend(bill["tenders"])
+    assert made.receipt == quoted
+    late = refusal_of(restaurant.quote_commit, opened.checkout_id, 20_000, **bill)
+    assert late.reason == "CHECKOUT_COMMITTED"
 
 
 def test_a_tab_without_anything_to_hold_only_earns(restaurant: Till, guest: str) -> None:

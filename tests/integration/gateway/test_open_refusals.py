@@ -38,6 +38,8 @@ def test_a_commit_beyond_the_hold_names_it_and_leaves_the_tab_open(
         restaurant.commit, opened.checkout_id, 90_000, request_id=request_id, **spends
     )
     assert (again.reason, again.replayed) == ("COMMIT_EXCEEDS_HOLD", True)
+    quoted = refusal_of(restaurant.quote_commit, opened.checkout_id, 90_000, **spends)
+    assert (quoted.reason, quoted.metadata) == (again.reason, again.metadata)
     assert restaurant.find(opened.request_id).state == OPEN
     done = restaurant.commit(
         opened.checkout_id, 90_000, redeem_points=500, pay_stored_value_minor=22_000
@@ -102,6 +104,7 @@ def test_another_merchants_open_checkout_is_not_found(
     opened = tab(restaurant, guest)
     stranger = operator.till()
     assert refusal_of(stranger.commit, opened.checkout_id, 1_000).reason == "CHECKOUT_NOT_FOUND"
+    assert refusal_of(stranger.quote_commit, opened.checkout_id, 1).reason == "CHECKOUT_NOT_FOUND"
     assert refusal_of(stranger.cancel_open, opened.checkout_id).reason == "CHECKOUT_NOT_FOUND"
     assert refusal_of(stranger.commit, str(uuid.uuid4()), 1_000).reason == "CHECKOUT_NOT_FOUND"
     assert restaurant.find(opened.request_id) == opened

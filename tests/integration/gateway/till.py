@@ -173,6 +173,12 @@ class Till:
         request = commit_request(checkout_id, request_id or new_request_id(), *amounts, **fields)
         return self.call("CommitCheckout", request)
 
+    def quote_commit(self, checkout_id: str, *amounts: int, **fields: Any) -> Any:
+        """The receipt that a commit with lines of these amounts would give."""
+        commit = commit_request(checkout_id, new_request_id(), *amounts, **fields)
+        request = partner_service_pb2.QuoteCommitRequest(commit=commit)
+        return self.call("QuoteCommit", request).response.receipt
+
     def cancel_open(self, checkout_id: str) -> Any:
         request = partner_service_pb2.CancelCheckoutRequest(checkout_id=checkout_id)
         return self.call("CancelCheckout", request).response.checkout

@@ -1016,6 +1016,54 @@ class CommitCheckoutRequest(_message.Message):
 Global___CommitCheckoutRequest: _TypeAlias = CommitCheckoutRequest  # noqa: Y015
 
 @_typing.final
+class QuoteCommitRequest(_message.Message):
+    """QuoteCommitRequest asks what a commit would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commit(self) -> Global___CommitCheckoutRequest:
+        """The commit as it would be sent; its request_id is not used by this."""
+
+    def __init__(
+        self,
+        *,
+        commit: Global___CommitCheckoutRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCommitRequest: _TypeAlias = QuoteCommitRequest  # noqa: Y015
+
+@_typing.final
+class QuoteCommitResponse(_message.Message):
+    """QuoteCommitResponse answers QuoteCommit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _checkout_pb2.Receipt:
+        """What CommitCheckout would answer now."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _checkout_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCommitResponse: _TypeAlias = QuoteCommitResponse  # noqa: Y015
+
+@_typing.final
 class CommitCheckoutResponse(_message.Message):
     """CommitCheckoutResponse answers CommitCheckout."""
 

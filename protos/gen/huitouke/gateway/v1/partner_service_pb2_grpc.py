@@ -95,6 +95,11 @@ class PartnerServiceStub:
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.SerializeToString,
                 response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.FromString,
                 _registered_method=True)
+        self.QuoteCommit = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/QuoteCommit',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.FromString,
+                _registered_method=True)
         self.CommitCheckout = channel.unary_unary(
                 '/huitouke.gateway.v1.PartnerService/CommitCheckout',
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutRequest.SerializeToString,
@@ -231,6 +236,14 @@ class PartnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuoteCommit(self, request, context):
+        """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+        before it is paid. Scope CHECKOUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CommitCheckout(self, request, context):
         """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
         much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
@@ -356,6 +369,11 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.OpenCheckout,
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.FromString,
                     response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.SerializeToString,
+            ),
+            'QuoteCommit': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteCommit,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.SerializeToString,
             ),
             'CommitCheckout': grpc.unary_unary_rpc_method_handler(
                     servicer.CommitCheckout,
@@ -701,6 +719,33 @@ class PartnerService:
             '/huitouke.gateway.v1.PartnerService/OpenCheckout',
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.SerializeToString,
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteCommit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/QuoteCommit',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.FromString,
             options,
             channel_credentials,
             insecure,

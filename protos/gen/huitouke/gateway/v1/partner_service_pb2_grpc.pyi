@@ -73,6 +73,10 @@ class PartnerServiceStub:
     to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
     answers the checkout as it stands now; one that was cancelled meanwhile answers why.
     """
+    QuoteCommit: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteCommitRequest, _partner_service_pb2.QuoteCommitResponse]
+    """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+    before it is paid. Scope CHECKOUT.
+    """
     CommitCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]
     """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
     much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
@@ -151,6 +155,10 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
     to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
     answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+    """
+    QuoteCommit: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteCommitRequest, _partner_service_pb2.QuoteCommitResponse]  # type: ignore[assignment]
+    """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+    before it is paid. Scope CHECKOUT.
     """
     CommitCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]  # type: ignore[assignment]
     """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
@@ -293,6 +301,16 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
         to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
         answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteCommit(
+        self,
+        request: _partner_service_pb2.QuoteCommitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.QuoteCommitResponse, _abc.Awaitable[_partner_service_pb2.QuoteCommitResponse]]:
+        """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+        before it is paid. Scope CHECKOUT.
         """
 
     @_abc_1.abstractmethod
