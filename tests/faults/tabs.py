@@ -15,14 +15,8 @@ from cli.suite import Suite
 from tests.e2e.aftermath import at_rest
 from tests.e2e.guests import well_off
 from tests.e2e.patience import PatientTill
-from tests.integration.gateway.till import (
-    Answer,
-    Operator,
-    Till,
-    commit_request,
-    new_request_id,
-    open_request,
-)
+from tests.integration.gateway.tab_requests import commit_request, open_request
+from tests.integration.gateway.till import Answer, Operator, Till, new_request_id
 
 SERVE, WORK = "gateway.serve", "gateway.work"
 TILL_SECONDS = 25.0

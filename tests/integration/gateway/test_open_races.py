@@ -15,7 +15,8 @@ from chassis.kernel import Refusal
 from cli.local.ports import free_ports
 from cli.suite import Suite
 from cli.suite.processes import SuiteProcess
-from tests.integration.gateway.till import Answer, Operator, Till, commit_request, purchase
+from tests.integration.gateway.tab_requests import commit_request
+from tests.integration.gateway.till import Answer, Operator, Till, purchase
 from tests.waiting import wait_until
 
 TABS = 24

@@ -8,16 +8,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from huitouke.gateway.v1 import checkout_pb2, merchant_pb2, partner_service_pb2
 
+from tests.integration.gateway.tab_requests import commit_request, open_request
 from tests.integration.gateway.tabs import ALIPAY, COMMITTED, OPEN, tab
-from tests.integration.gateway.till import (
-    Operator,
-    Till,
-    commit_request,
-    new_request_id,
-    open_request,
-    purchase,
-    refusal_of,
-)
+from tests.integration.gateway.till import Operator, Till, new_request_id, purchase, refusal_of
 
 
 @pytest.mark.parametrize(

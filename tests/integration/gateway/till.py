@@ -33,6 +33,7 @@ from chassis.kernel import Refusal
 from chassis.rpc.status import from_rpc_error
 from cli.clients import operator_credentials, partner_credentials
 from cli.endpoints import Endpoints
+from tests.integration.gateway.tab_requests import commit_request, open_request
 
 TIMEOUT_SECONDS = 20.0
 ALL_SCOPES = tuple(number for number in merchant_pb2.Scope.values() if number)
@@ -359,31 +360,6 @@ def purchase(
             checkout_pb2.Tender(kind=checkout_pb2.TENDER_KIND_WECHAT_PAY, amount_minor=amount)
             for amount in tenders
         ],
-    )
-
-
-def open_request(
-    member_id: str, request_id: str, *, lines: Sequence[int] = (), **fields: Any
-) -> partner_service_pb2.OpenCheckoutRequest:
-    """What opens a checkout; lines of these amounts are what coupons are priced on."""
-    fields.setdefault("currency", "CNY")
-    return partner_service_pb2.OpenCheckoutRequest(
-        request_id=request_id,
-        member=checkout_pb2.MemberIdentifier(member_id=member_id),
-        lines=[checkout_pb2.PurchaseLine(quantity=1, amount_minor=each) for each in lines],
-        **fields,
-    )
-
-
-def commit_request(
-    checkout_id: str, request_id: str, *amounts: int, **fields: Any
-) -> partner_service_pb2.CommitCheckoutRequest:
-    """What commits a checkout with lines of these amounts."""
-    return partner_service_pb2.CommitCheckoutRequest(
-        request_id=request_id,
-        checkout_id=checkout_id,
-        lines=[checkout_pb2.PurchaseLine(quantity=1, amount_minor=each) for each in amounts],
-        **fields,
     )
 
 
