@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,14 +39,21 @@ class PgBench:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def roomy() -> dict[str, str]:
+    """What an operator gives the server of a large ledger (docs/runbooks/size-postgresql.md)."""
+    quarter = psutil.virtual_memory().total // 4 // 2**20
+    return {"shared_buffers": f"{quarter}MB", "max_wal_size": "32GB"}
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of a server: DATABASE_URL's, or one of our own."""
+def server(settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL of a server: DATABASE_URL's, or one of our own with other `settings`."""
     if given := os.environ.get("DATABASE_URL"):
         yield given.rsplit("/", 1)[0]
         return
     with tempfile.TemporaryDirectory(prefix="huitouke-benchmark-") as folder:
-        own = PostgresServer(Path(folder) / "data", free_port(), Path(folder) / "postgres.log")
+        place = Path(folder)
+        own = PostgresServer(place / "data", free_port(), place / "postgres.log", settings)
         own.start()
         try:
             yield own.url("").rstrip("/")

@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line on stderr, personal data masked before it is written."""
 
+import asyncio
 import json
 import logging
 import re
@@ -158,22 +159,41 @@ def _name_process(service: str, role: str) -> Processor:
 
 
 class _RequestLog:
-    """Writes request lines as the JSON chain would."""
+    """Writes request lines as the JSON chain would; those of one turn of the loop at once.
+
+    A write to the stream gives the interpreter away: once for the answers of a whole batch, not for
+    each.
+    """
 
     def __init__(self, service: str, role: str, stream: TextIO) -> None:
         process = _encode({"service": service, "role": role})[1:-1]
         self._head = f'{{"event": "rpc", "area": "rpc.server", "level": "info", {process}'
-        self._write, self._flush = stream.write, stream.flush
+        self._stream = stream
+        self._lines: list[str] = []
+        self._turn_of: asyncio.AbstractEventLoop | None = None
 
     def write(
         self, method: str, caller: str, code: str, reason: str, milliseconds: float, trace: str
     ) -> None:
-        self._write(
+        self._lines.append(
             f'{self._head}, "method": "{method}", "caller": "{caller}", "code": "{code}", '
             f'"reason": "{reason}", "ms": {milliseconds:.3f}, "trace": "{trace}", '
             f'"at": "{datetime.now(UTC).isoformat()}"}}\n',
         )
-        self._flush()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no loop, no turn to wait for
+            self._flush()
+            return
+        if loop is not self._turn_of:
+            self._turn_of = loop
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._turn_of = None
+        lines, self._lines = self._lines, []
+        self._stream.write("".join(lines))
+        self._stream.flush()
 
 
 class _ForwardingHandler(logging.Handler):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -42,8 +43,12 @@ class PostgresServer:
     It is a direct child process and ends when its starter does.
     """
 
-    def __init__(self, data: Path, port: int, log: Path) -> None:
+    def __init__(
+        self, data: Path, port: int, log: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings` go before this module's own, which suit a laptop."""
         self.port = port
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._data = data
         self._log = log
         self._child: Child | None = None
@@ -62,7 +67,7 @@ class PostgresServer:
         self._prepare(user)
         if user is not None:
             _let_pass(self._data)  # whoever keeps the folders above may have closed them meanwhile
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command = [str(programs() / "postgres"), "-D", str(self._data), f"-p{self.port}"]
         self._child = Child(
             "PostgreSQL",

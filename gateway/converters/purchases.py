@@ -112,6 +112,7 @@ def to_ledger_purchase(bill: Bill) -> purchase_pb2.Purchase:
         booked.stay.channel = stay.channel
         booked.stay.rate_code = stay.rate_code
         booked.stay.nights = stay.nights
+        booked.stay.member_absent = stay.member_absent
         if stay.HasField("ends_at"):
             booked.stay.ends_at.CopyFrom(stay.ends_at)
     if asked.season:

@@ -1,6 +1,6 @@
 """Loading, locking and saving the book of one batch, in sets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -63,16 +63,24 @@ class CouponRepository:
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Book:
         """Insert missing members and lock all members of the batch."""
+        with sets.pipelined(connection):
+            locked = self.lock_later(connection, commands)
+        return locked()
+
+    def lock_later(self, connection: Connection, commands: Sequence[Command]) -> Callable[[], Book]:
+        """Do the same in the round trip under way."""
         ids = sorted({each.member_id for each in commands if isinstance(each, MemberCommand)})
-        keys = {"member_id": ("uuid", ids)}
+        keys: sets.Columns = {"member_id": ("uuid", ids)}
         sets.insert_columns(connection, "members", keys, on_conflict="DO NOTHING")
         columns = ("member_id", "version", "changed_at")
-        rows = sets.select_by_keys(connection, "members", keys, select=columns, lock=True)
-        changed = [row[2] for row in rows if row[2] is not None]
-        return Book(
-            members={row[0]: Member(*row) for row in rows},
-            not_before=max(changed, default=None),
-        )
+        rows = sets.select_later(connection, "members", keys, select=columns, lock=True)
+
+        def book() -> Book:
+            members = {row[0]: Member(*row) for row in rows()}
+            changed = [each.changed_at for each in members.values() if each.changed_at is not None]
+            return Book(members=members, not_before=max(changed, default=None))
+
+        return book
 
     def load(self, connection: Connection, book: Book, commands: Sequence[Command]) -> None:
         """Read what the commands name, then lock the campaigns whose counters may change."""

@@ -1,6 +1,6 @@
 """Loading, locking and saving the book of one batch, in sets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -21,14 +21,20 @@ class MessageRepository:
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Book:
         """Insert missing members; lock all members and messages of the batch."""
+        with sets.pipelined(connection):
+            locked = self.lock_later(connection, commands)
+        return locked()
+
+    def lock_later(self, connection: Connection, commands: Sequence[Command]) -> Callable[[], Book]:
+        """Do the same in the round trip under way."""
         members: sets.Columns = {
             "member_id": ("uuid", sorted({each.member_id for each in commands}))
         }
         sets.insert_columns(connection, "members", members, on_conflict="DO NOTHING")
-        versions = sets.select_by_keys(
+        versions = sets.select_later(
             connection, "members", members, select=("member_id", "version"), lock=True
         )
-        return Book(versions=dict(versions))
+        return lambda: Book(versions=dict(versions()))
 
     def load(self, connection: Connection, book: Book, commands: Sequence[Command]) -> None:
         """Lock the messages, which claims touch without a member's lock, and read their parts."""

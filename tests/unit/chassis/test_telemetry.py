@@ -1,5 +1,6 @@
 """Logs without personal data, one list of metrics, traces that never fail a call."""
 
+import asyncio
 import http.client
 import io
 import json
@@ -45,6 +46,20 @@ def test_a_request_line_reads_like_any_other(stream: io.StringIO) -> None:
     (line,) = _lines(stream)
     assert (line["event"], line["method"], line["ms"]) == ("rpc", "/a.B/C", 1.235)
     assert {"at", "service", "role", "caller", "code", "reason", "trace"} <= line.keys()
+
+
+def test_request_lines_of_one_turn_of_the_loop_are_written_together(stream: io.StringIO) -> None:
+    async def serve() -> list[int]:
+        written = []
+        for number in range(2):
+            for _ in range(3):
+                logs.log_request(f"/a.B/{number}", "gateway", "OK", "OK", 1.0, "trace")
+            written.append(len(_lines(stream)))
+            await asyncio.sleep(0)
+        return written
+
+    assert asyncio.run(serve()) == [0, 3]
+    assert [line["method"] for line in _lines(stream)] == ["/a.B/0"] * 3 + ["/a.B/1"] * 3
 
 
 @pytest.mark.parametrize("key", sorted(logs.PERSONAL_KEYS))

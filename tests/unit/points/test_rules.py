@@ -186,6 +186,7 @@ def test_a_condition_in_cel_is_asked_of_all_that_is_documented() -> None:
         "bill_minor == 10000 && amounts.DINING == 10000 && amounts.SPA == 0 && tier == 'GOLD' && "
         "'family' in tags && birth_month == 3 && first_purchase && month == 3 && day == 10 && "
         "weekday == 2 && hour == 12 && season == 'OFF' && channel == 'DIRECT' && nights == 2 && "
+        "!member_absent && "
         f"rate_code == 'BAR' && property == 'SHA01' && merchant == '{PLACE.merchant_id}' && "
         f"outlet == '{PLACE.outlet_id}' && redeem_points == 0 && pay_stored_value_minor == 0"
     )

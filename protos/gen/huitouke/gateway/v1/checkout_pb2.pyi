@@ -267,12 +267,15 @@ class Stay(_message.Message):
     RATE_CODE_FIELD_NUMBER: _builtins.int
     NIGHTS_FIELD_NUMBER: _builtins.int
     ENDS_AT_FIELD_NUMBER: _builtins.int
+    MEMBER_ABSENT_FIELD_NUMBER: _builtins.int
     channel: _booking_channel_pb2.BookingChannel.ValueType
     """Channel."""
     rate_code: _builtins.str
     """Rate code; may be empty."""
     nights: _builtins.int
     """Nights, 1 to 366."""
+    member_absent: _builtins.bool
+    """The member paid for somebody else's stay and was not there: by default it earns nothing."""
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
         """When the stay ends, if known: points of some rules can't be spent before."""
@@ -284,10 +287,11 @@ class Stay(_message.Message):
         rate_code: _builtins.str = ...,
         nights: _builtins.int = ...,
         ends_at: _timestamp_pb2.Timestamp | None = ...,
+        member_absent: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "member_absent", b"member_absent", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
