@@ -103,15 +103,14 @@ class OpenDesk:
     ) -> checkout_pb2.Receipt:
         """Return what this commit would come to now; changes nothing, raises Refusal as it does."""
         check_bill(CURRENCY, [line.line_id for line in request.lines], within="commit.")
-        record = await self._find(request, principal)
-        if record.state is not State.OPEN:
-            raise _why_not(record)
-        if record.phase is not Phase.WAITING:
-            raise errors.in_progress()
-        now = self._clock.now()
-        if record.overdue(now):
-            raise errors.checkout_expired()
-        return await self._pricing.quote_commit(record, request, principal, now)
+        record, now = await self._waiting(request, principal), self._clock.now()
+        try:
+            return await self._pricing.quote_commit(record, request, principal, now)
+        except Refusal as refusal:
+            if not refusal.passing:
+                # An end that came meanwhile is told as it is, not in the ledger's words.
+                await self._waiting(request, principal)
+            raise
 
     async def commit(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Answer:
         """Return the checkout decided by this commit; raises Refusal where it is not.
@@ -163,6 +162,17 @@ class OpenDesk:
         if record.state is State.OPEN:
             record = await self._desk.decide(record, give_up=self._too_late)
             await self._desk.follow_up(record)
+        return record
+
+    async def _waiting(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Record:
+        """Return the checkout that waits for its commit, changing nothing; raises Refusal."""
+        record = await self._find(request, principal)
+        if record.state is not State.OPEN:
+            raise _why_not(record)
+        if record.phase is not Phase.WAITING:
+            raise errors.in_progress()
+        if record.overdue(self._clock.now()):
+            raise errors.checkout_expired()
         return record
 
     async def _find(self, request: pb.CommitCheckoutRequest, principal: Principal) -> Record:
