@@ -137,7 +137,7 @@ def hold_released(hold_id: UUID) -> Refusal:
     )
 
 
-def hold_expired(hold_id: UUID, timeout_at: datetime | None) -> Refusal:
+def hold_expired(hold_id: UUID, timeout_at: datetime) -> Refusal:
     return Refusal(
         Category.PRECONDITION,
         "HOLD_EXPIRED",
@@ -145,7 +145,7 @@ def hold_expired(hold_id: UUID, timeout_at: datetime | None) -> Refusal:
         metadata={
             "hold_id": str(hold_id),
             "state": "EXPIRED",
-            "timeout_at": timeout_at.isoformat() if timeout_at else "",
+            "timeout_at": timeout_at.isoformat(),
         },
     )
 
@@ -334,15 +334,6 @@ def import_not_found(import_id: UUID) -> Refusal:
         "IMPORT_NOT_FOUND",
         "no rows of this import ever came",
         metadata={"import_id": str(import_id)},
-    )
-
-
-def page_token_invalid() -> Refusal:
-    return Refusal(
-        Category.INVALID,
-        "PAGE_TOKEN_INVALID",
-        "the page token is not one of this service or belongs to another query; start again "
-        "without one",
     )
 
 
