@@ -151,6 +151,7 @@ class CommandQueue(Generic[C, A]):
                 self._in_flight += 1
                 for each in batch:
                     self._busy.update(self._keys_of(each.submission.command))
+                self._want_no_more_than(len(self._queue) + self._beside)
             elif self._open and self._queue:
                 self._sleep(_Sleeper(len(self._queue) + self._beside), -1)
             if len(self._queue) >= self._least() and self._sleepers:
@@ -196,6 +197,11 @@ class CommandQueue(Generic[C, A]):
                 left.append(each)
         self._queue.extendleft(reversed(left))
         return free
+
+    def _want_no_more_than(self, wanted: int) -> None:
+        """Let a sleeper that found only what was blocked count from what waits now."""
+        for sleeper in self._sleepers:
+            sleeper.wanted = min(sleeper.wanted, wanted)
 
     def _sleep(self, sleeper: _Sleeper, seconds: float) -> None:
         """Wait for the bell with the gate open; whoever wants most is woken last."""

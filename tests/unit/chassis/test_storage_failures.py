@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -192,6 +192,34 @@ def test_a_batch_beside_another_begins_only_when_it_is_worth_it() -> None:
     queue.put([_waiting(50)])
     queue.done(first)
     assert queue.depth() == 1
+
+
+def test_a_taker_that_found_only_a_hot_member_wakes_for_others_once_that_is_taken() -> None:
+    looked_at_last = Event()
+
+    def keys_of(command: int) -> tuple[int]:
+        if command == 15:
+            looked_at_last.set()
+        return (command // 10,)
+
+    queue: CommandQueue[int, int] = CommandQueue(
+        limit=100, batch_limit=10, keys_of=keys_of, beside=2
+    )
+    queue.put([_waiting(10)])
+    first, _ = queue.take()
+    queue.put([_waiting(number) for number in (11, 12, 13, 14, 15)])
+    taken: list[list[int]] = []
+    taking = _taking(queue, taken)
+    assert looked_at_last.wait(timeout=10)  # all are blocked: it sleeps as the gate is free again
+    queue.done(first)
+    assert _taken(queue) == ([11, 12, 13, 14, 15], False)
+    queue.put([_waiting(20), _waiting(30)])
+    taking.join(timeout=10)
+    woken = not taking.is_alive()
+    queue.close()
+    assert woken
+    assert taken == [[]]
+    assert _taken(queue) == ([20, 30], True)
 
 
 def test_what_waits_for_a_batch_in_flight_at_the_end_is_left_to_its_taker() -> None:
