@@ -129,8 +129,9 @@ class Programmes:
         """Take the end of a version; of several the one with the highest number counts."""
         with self._adding:
             if number > self.latest_retirement:
-                self.latest_retirement = number
+                # Whoever sees the number asks for it no more: the end must be there before.
                 self._ends[version] = valid_until
+                self.latest_retirement = number
 
     def end_of(self, version: int) -> datetime | None:
         """When a version is retired, None if it is not."""
