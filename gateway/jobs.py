@@ -122,7 +122,7 @@ class Recovery:
         """
         record = await self._coordinator.conclude(record, give_up=self._overdue)
         if record.state is State.OPEN and record.opening.commit_by is not None:
-            await asyncio.to_thread(self._queue.postpone, claim, record.opening.commit_by)
+            await asyncio.to_thread(self._queue.leave_waiting, claim, record.opening.commit_by)
 
     def _overdue(self, record: Record) -> bool:
         return record.overdue(self._clock.now())

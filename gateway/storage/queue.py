@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 
 from gateway.domain.checkouts import Record, RefundRecord
 from gateway.storage import records, refunds
@@ -21,6 +21,10 @@ _CLAIM = text(
 )
 _POSTPONE = text(
     "UPDATE unfinished SET due_at = :due_at WHERE record_id = :record_id AND attempts = :attempts"
+)
+_WAIT = text(
+    "UPDATE unfinished SET due_at = :due_at "
+    "WHERE record_id = :record_id AND attempts = :attempts AND waiting"
 )
 _COUNTS = text(
     "SELECT count(*) FILTER (WHERE NOT waiting), count(*) FILTER (WHERE waiting) FROM unfinished"
@@ -50,13 +54,19 @@ class UnfinishedQueue:
 
     def postpone(self, claim: Claim, due_at: datetime) -> None:
         """Let a claim that could not be finished come due at `due_at`, unless claimed again."""
-        parameters = {
-            "due_at": due_at,
-            "record_id": claim.record_id,
-            "attempts": claim.attempts,
-        }
+        self._put_off(_POSTPONE, claim, due_at)
+
+    def leave_waiting(self, claim: Claim, commit_by: datetime) -> None:
+        """Let a checkout that waits for its commit come due at `commit_by`.
+
+        One whose commit was taken meanwhile is due before: that is carried out, not waited for.
+        """
+        self._put_off(_WAIT, claim, commit_by)
+
+    def _put_off(self, statement: TextClause, claim: Claim, due_at: datetime) -> None:
+        parameters = {"due_at": due_at, "record_id": claim.record_id, "attempts": claim.attempts}
         with self._engine.begin() as connection:
-            connection.execute(_POSTPONE, parameters)
+            connection.execute(statement, parameters)
 
     def checkouts(self, ids: Sequence[UUID]) -> dict[UUID, Record]:
         """Read claimed checkouts as they stand."""

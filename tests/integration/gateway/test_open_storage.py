@@ -108,6 +108,21 @@ def test_what_waits_comes_due_at_its_deadline_and_what_is_decided_soon(gateway_u
         assert {claim.record_id for claim in due} == {one.checkout_id, two.checkout_id}
 
 
+def test_a_commit_taken_while_recovery_looks_stays_due(gateway_url: str) -> None:
+    open_for, lease = timedelta(minutes=30), timedelta(seconds=30)
+    queue = UnfinishedQueue(create_engine(gateway_url, application_name="test-queue"))
+    with replica(gateway_url) as journal:
+        opened = (asyncio.run(journal.record(opened_first(open_for)))).record
+        now = datetime.now(UTC)
+        (claim,) = queue.claim(now + 2 * GRACE, lease, 10)
+        seen = asyncio.run(journal.note_held(opened, AUTHORIZED))  # recovery saw it waiting
+        asyncio.run(commit(journal, seen))
+        assert seen.opening.commit_by is not None
+        queue.leave_waiting(claim, seen.opening.commit_by)
+    due = queue.claim(now + 2 * GRACE + lease, lease, 10)
+    assert [each.record_id for each in due] == [opened.checkout_id]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_of_commits_cancellations_and_deadlines_at_two_replicas_one_wins(
     gateway_url: str, seed: int
