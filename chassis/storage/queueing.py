@@ -151,9 +151,9 @@ class CommandQueue(Generic[C, A]):
                 self._in_flight += 1
                 for each in batch:
                     self._busy.update(self._keys_of(each.submission.command))
-                self._want_no_more_than(len(self._queue) + self._beside)
+                self._count_anew()
             elif self._open and self._queue:
-                self._sleep(_Sleeper(len(self._queue) + self._beside), -1)
+                self._sleep(_Sleeper(len(self._queue) + self._beside, found_blocked=True), -1)
             if len(self._queue) >= self._least() and self._sleepers:
                 self._sleepers.pop().bell.release()
             # What is left at the end waits for a batch in flight, whose taker comes back for it.
@@ -198,15 +198,21 @@ class CommandQueue(Generic[C, A]):
         self._queue.extendleft(reversed(left))
         return free
 
-    def _want_no_more_than(self, wanted: int) -> None:
-        """Let a sleeper that found only what was blocked count from what waits now."""
+    def _count_anew(self) -> None:
+        """Let those that found only what was blocked count from what is left of it."""
         for sleeper in self._sleepers:
-            sleeper.wanted = min(sleeper.wanted, wanted)
+            if sleeper.found_blocked:
+                sleeper.wanted = min(sleeper.wanted, len(self._queue) + self._beside)
+        self._order_sleepers()
+
+    def _order_sleepers(self) -> None:
+        """Whoever wants most is woken last."""
+        self._sleepers.sort(key=lambda each: -each.wanted)
 
     def _sleep(self, sleeper: _Sleeper, seconds: float) -> None:
-        """Wait for the bell with the gate open; whoever wants most is woken last."""
+        """Wait for the bell with the gate open."""
         self._sleepers.append(sleeper)
-        self._sleepers.sort(key=lambda each: -each.wanted)
+        self._order_sleepers()
         self._gate.release()
         rung = sleeper.bell.acquire(timeout=seconds)
         self._gate.acquire()
@@ -219,12 +225,16 @@ def _no_keys(_command: object) -> Collection[Hashable]:
 
 
 class _Sleeper:
-    """A taker that waits for `wanted` commands; its bell is a lock that is held until then."""
+    """A taker that waits for `wanted` commands; its bell is a lock that is held until then.
 
-    __slots__ = ("bell", "wanted")
+    One that `found_blocked` commands only wants so many more than it found.
+    """
 
-    def __init__(self, wanted: int) -> None:
+    __slots__ = ("bell", "found_blocked", "wanted")
+
+    def __init__(self, wanted: int, *, found_blocked: bool = False) -> None:
         self.wanted = wanted
+        self.found_blocked = found_blocked
         self.bell = threading.Lock()
         self.bell.acquire()
 
