@@ -153,3 +153,16 @@ def test_a_code_or_a_tier_twice_is_refused() -> None:
     ):
         with pytest.raises(Refusal, match=field):
             publish(shelf, PublishProgramme(wrong), START)
+
+
+def test_whoever_reads_a_retirement_s_number_finds_its_end() -> None:
+    ends_then: list[datetime | None] = []
+
+    class Watched(Programmes):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "latest_retirement" and value:
+                ends_then.append(self.end_of(1))
+
+    Watched([programme()]).retire(1, 1, START)
+    assert ends_then == [START]
