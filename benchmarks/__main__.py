@@ -18,6 +18,7 @@ BENCHMARKS = (
     "relay_drain",
     "checkouts",
     "verification",
+    "dry_runs",
 )
 
 

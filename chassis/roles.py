@@ -1,19 +1,24 @@
-"""Roles that are the same in every service: publish the outbox, migrate the database."""
+"""Roles that are the same in every service: publish the outbox, migrate, forget what is old."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from pydantic import SecretStr
 
+from chassis.clock import SystemClock
 from chassis.messaging.producer import Producer
 from chassis.messaging.relay import Relay
 from chassis.messaging.topics import source_of, topic_of
 from chassis.process import Process
 from chassis.storage.engine import create_engine
+from chassis.storage.housekeeping import Housekeeping
 from chassis.storage.migrations import migrate
+from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import RelayMetrics
 
 _MIGRATION_CONNECTIONS = 2  # one keeps the lock that a second migration waits for
@@ -34,6 +39,15 @@ class PublishingSettings(StoringSettings, Protocol):
 
     @property
     def topic_prefix(self) -> str: ...
+
+
+class RememberingSettings(StoringSettings, Protocol):
+    """What `housekeeping_role` needs; RequestKeySettings has it besides."""
+
+    @property
+    def housekeeping_interval_seconds(self) -> float: ...
+
+    def requests_kept(self) -> timedelta: ...
 
 
 def relay_role(service: str) -> Callable[[PublishingSettings, Process], None]:
@@ -72,3 +86,24 @@ def migrate_role(service: str, migrations: str) -> Callable[[StoringSettings, Pr
         migrate(engine, migrations)
 
     return migrate_database
+
+
+def housekeeping_role(service: str) -> Callable[[RememberingSettings, Process], Awaitable[None]]:
+    """The `work` of a service whose only job is to forget remembered requests in time."""
+
+    async def work(settings: RememberingSettings, process: Process) -> None:
+        engine = create_engine(
+            settings.database_url.get_secret_value(),
+            application_name=f"{service}-work",
+            pool_size=1,
+        )
+        housekeeping = Housekeeping(
+            engine,
+            SystemClock(),
+            [remembered_requests(settings.requests_kept())],
+            settings.housekeeping_interval_seconds,
+        )
+        await housekeeping.run_until(asyncio.ensure_future(process.stopping.wait()))
+        engine.dispose()
+
+    return work

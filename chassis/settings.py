@@ -16,6 +16,7 @@ import os
 import sys
 from base64 import b64decode
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -41,6 +42,8 @@ from chassis.startup import StartupError
 
 Mode = Literal["production", "development"]
 EXIT_CODE: Final = 2
+REQUESTS_KEPT_DAYS_MIN: Final = 30
+"""What every caller may rely on (DOMAIN §3, idempotency)."""
 _FILE_SUFFIX: Final = "_FILE"
 _FILE_BYTES_MAX: Final = 1_048_576
 
@@ -221,15 +224,32 @@ class DatabaseSettings(ServiceSettings):
 
 
 class RequestKeySettings(ServiceSettings):
-    """The key under which remembered requests are fingerprinted."""
+    """How requests are remembered: under which key, and for how long."""
 
     request_key: Annotated[SecretStr, AfterValidator(key_for_mode)] = Field(
         description="Base64 of 32 random bytes, the same for all replicas; changing it makes every "
         "remembered request look different",
     )
+    requests_kept_days: int = Field(
+        REQUESTS_KEPT_DAYS_MIN,
+        ge=REQUESTS_KEPT_DAYS_MIN,
+        le=3_660,
+        description="Days for which the answer to a request_id is given again; callers are "
+        "promised 30, and each day more keeps a day's requests more",
+    )
+    housekeeping_interval_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="Seconds between two rounds that delete what is past its time; an hour keeps "
+        "each round short, and rows live that much longer at most",
+    )
 
     def request_key_bytes(self) -> bytes:
         return key_bytes(self.request_key)
+
+    def requests_kept(self) -> timedelta:
+        return timedelta(days=self.requests_kept_days)
 
 
 class KafkaSettings(ServiceSettings):

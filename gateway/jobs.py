@@ -10,12 +10,10 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.clock import Clock
 from chassis.kernel import Refusal
-from chassis.storage import requests
 from chassis.telemetry import metrics
 from chassis.telemetry.logs import get_logger
 from gateway.domain.checkouts import Record, RefundRecord
@@ -50,22 +48,6 @@ class RecoveryPace:
         """How long to leave a record alone after so many attempts: doubling, bounded."""
         doubled: float = FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 30)
         return timedelta(seconds=min(doubled, self.backoff_seconds_max))
-
-
-async def forget_old_requests(
-    engine: Engine, clock: Clock, stop: asyncio.Future[None], interval_seconds: float = 3600.0
-) -> None:
-    """Forget what the gateway remembers longer than it promises, now and then, until `stop`.
-
-    Checkouts and refunds remember themselves for ever; this is about everything else.
-    """
-    while not stop.done():
-        try:
-            gone = await asyncio.to_thread(requests.purge, engine, clock.now())
-            _log.info("requests_forgotten", requests=gone)
-        except (SQLAlchemyError, psycopg.Error) as error:
-            _log.warning("requests_kept", reason=type(error).__name__)
-        await asyncio.wait({stop}, timeout=interval_seconds)
 
 
 class Recovery:

@@ -23,7 +23,9 @@ from chassis.rpc.health import Probe
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, Gathering
+from chassis.storage.housekeeping import Housekeeping
 from chassis.storage.reads import Reads
+from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import ExecutorMetrics
 from gateway.clients.movements import MovementClient
 from gateway.clients.participants import ServiceParticipants
@@ -39,7 +41,7 @@ from gateway.domain.merchants import administer
 from gateway.domain.notes import take_note
 from gateway.domain.principals import KeyAtTerminal
 from gateway.domain.refunding import Refunder
-from gateway.jobs import Recovery, RecoveryPace, forget_old_requests
+from gateway.jobs import Recovery, RecoveryPace
 from gateway.servicers.administration import AdminExecutor, AdminServicer
 from gateway.servicers.admission import ALLOW as PARTNERS_ALLOW
 from gateway.servicers.authentication import CALLER, KeyAuthenticator
@@ -295,7 +297,10 @@ async def work(settings: GatewaySettings, process: Process) -> None:
     )
     store.checkouts.start()
     stop = asyncio.ensure_future(process.stopping.wait())
-    await asyncio.gather(recovery.run_until(stop), forget_old_requests(queue_engine, clock, stop))
+    chores = [remembered_requests(settings.requests_kept())]  # checkouts remember themselves
+    interval = settings.housekeeping_interval_seconds
+    housekeeping = Housekeeping(queue_engine, clock, chores, interval)
+    await asyncio.gather(recovery.run_until(stop), housekeeping.run_until(stop))
     await upstream.close()
     await asyncio.to_thread(store.close)
     queue_engine.dispose()

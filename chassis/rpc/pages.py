@@ -11,7 +11,7 @@ from uuid import UUID
 from chassis.kernel.refusals import Category, FieldViolation, Refusal
 
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 200
-_ID_BYTES, _MAC_BYTES = 16, 14  # together a multiple of 3: no padding, no unused bits
+_ID_BYTES, _MAC_BYTES = 16, 14  # together a multiple of 3: no padding
 
 T = TypeVar("T")
 
@@ -24,13 +24,15 @@ def page_size(asked: int) -> int:
 class PageTokens:
     """Makes and reads tokens of one `service` under a secret `key` of 16 to 64 bytes.
 
-    A token holds the id of the page's last item and a MAC over it and the query, a text that names
-    the RPC and its filters.
+    A token holds where the page begins and a MAC over that and the query, a text that names the RPC
+    and its filters. Where it begins is the id of the former page's last item, or bytes of the
+    caller's own (`seal`, `unseal`).
     """
 
     def __init__(self, key: bytes, service: str) -> None:
         self._key = key
-        self._purpose = f"{service}-pages".encode()[:16]
+        self._ids = f"{service}-pages".encode()[:16]
+        self._contents = f"{service}-sealed".encode()[:16]
 
     def page(self, query: str, rows: Sequence[tuple[UUID, T]], size: int) -> tuple[list[T], str]:
         """Cut `rows`, read with one more than `size`; return the page and the next one's token."""
@@ -39,7 +41,7 @@ class PageTokens:
 
     def issue(self, query: str, last: UUID) -> str:
         """Return the token of the page that begins after `last`."""
-        return urlsafe_b64encode(last.bytes + self._mac(query, last.bytes)).decode()
+        return self._token(self._ids, last.bytes, last.bytes + query.encode())
 
     def read(self, query: str, token: str) -> UUID | None:
         """Return the id after which the page begins, None for the first one.
@@ -48,15 +50,27 @@ class PageTokens:
         """
         if not token:
             return None
-        last = UUID(bytes=_id_in(token))
-        if not hmac.compare_digest(self.issue(query, last).encode(), token.encode()):
+        content = _content_of(token)
+        if len(content) != _ID_BYTES:
             raise token_invalid()
+        last = UUID(bytes=content)
+        _check(token, self.issue(query, last))
         return last
 
-    def _mac(self, query: str, last: bytes) -> bytes:
-        keyed = blake2b(digest_size=_MAC_BYTES, key=self._key, person=self._purpose)
-        keyed.update(last + query.encode())
-        return keyed.digest()
+    def seal(self, query: str, content: bytes) -> str:
+        """Return the token that holds `content`, which callers could read but not change."""
+        length = len(content).to_bytes(4, "big")
+        return self._token(self._contents, content, length + content + query.encode())
+
+    def unseal(self, query: str, token: str) -> bytes:
+        """Return what a token of `seal` holds; raises PAGE_TOKEN_INVALID for any other text."""
+        content = _content_of(token)
+        _check(token, self.seal(query, content))
+        return content
+
+    def _token(self, purpose: bytes, content: bytes, covered: bytes) -> str:
+        mac = blake2b(covered, digest_size=_MAC_BYTES, key=self._key, person=purpose)
+        return urlsafe_b64encode(content + mac.digest()).decode()
 
 
 def token_invalid() -> Refusal:
@@ -70,12 +84,15 @@ def token_invalid() -> Refusal:
     )
 
 
-def _id_in(token: str) -> bytes:
-    """The first bytes of a token, believed by nobody until the token is made again from them."""
+def _content_of(token: str) -> bytes:
+    """What a token says, believed by nobody until the token is made again from it."""
     try:
-        content = urlsafe_b64decode(token)
+        return urlsafe_b64decode(token)[:-_MAC_BYTES]
     except (Base64Error, ValueError):
-        content = b""
-    if len(content) < _ID_BYTES:
+        raise token_invalid() from None
+
+
+def _check(token: str, made: str) -> None:
+    """Compare as text: base64 leaves several spellings of the same bytes."""
+    if not hmac.compare_digest(made.encode(), token.encode()):
         raise token_invalid()
-    return content[:_ID_BYTES]

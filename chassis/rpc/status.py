@@ -1,5 +1,6 @@
 """Refusals as google.rpc.Status and back, so that a reason crosses services intact."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -46,6 +47,14 @@ _REASONS: Final[dict[int, str]] = {
     grpc.StatusCode.CANCELLED.value[0]: "UNAVAILABLE",
     grpc.StatusCode.UNIMPLEMENTED.value[0]: "UNAVAILABLE",
 }
+
+# What gRPC's core says when it refuses a call before it is read; no repetition makes it smaller.
+_REQUEST_TOO_LARGE: Final = re.compile(
+    r"(?:SERVER: Received|CLIENT: Sent) message larger than max \((\d+) vs\. (\d+)\)"
+)
+_METADATA_TOO_LARGE: Final = re.compile(
+    r"received metadata size exceeds \w+ limit \((?:value length )?(\d+) vs\. (\d+)\)"
+)
 
 
 def to_status(refusal: Refusal) -> Status:
@@ -115,8 +124,24 @@ def from_rpc_error(error: grpc.RpcError) -> Refusal:
     if raw is not None:
         status.ParseFromString(raw)
     if status.code != code.value[0]:
-        status = Status(code=code.value[0], message=error.details() or code.value[1])
+        text = error.details() or code.value[1]
+        return _too_large(text) or from_status(Status(code=code.value[0], message=text))
     return from_status(status)
+
+
+def _too_large(text: str) -> Refusal | None:
+    """The refusal behind what gRPC's core says of a call that is larger than a server takes."""
+    if found := _REQUEST_TOO_LARGE.search(text):
+        message = f"the request has {found[1]} bytes, more than {found[2]}: send less in one call"
+        return Refusal(Category.INVALID, "REQUEST_TOO_LARGE", message, metadata=_sizes(found))
+    if found := _METADATA_TOO_LARGE.search(text):
+        message = f"the call's metadata has {found[1]} bytes, more than {found[2]}: send less of it"
+        return Refusal(Category.INVALID, "METADATA_TOO_LARGE", message, metadata=_sizes(found))
+    return None
+
+
+def _sizes(found: re.Match[str]) -> dict[str, str]:
+    return {"bytes": found[1], "limit_bytes": found[2]}
 
 
 def _details_bytes(trailing: Iterable[tuple[str, str | bytes]]) -> bytes | None:

@@ -12,16 +12,14 @@ from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from chassis.storage import sets
-
-KEPT = timedelta(days=30)
-"""How long a request is remembered at least, and nearly at most."""
+from chassis.storage.housekeeping import Chore
 
 _PURGE = text(
-    "DELETE FROM requests WHERE ctid = ANY(ARRAY("
-    "SELECT ctid FROM requests WHERE created_at < :before LIMIT :limit))"
+    "DELETE FROM requests WHERE ctid = ANY(ARRAY(SELECT ctid FROM requests "
+    "WHERE created_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED))"
 )
 REQUEST_ID_FIELD = "request_id"
 MAC_BYTES = 16
@@ -161,21 +159,14 @@ def remember(connection: Connection, requests: Sequence[ToRemember], now: dateti
     )
 
 
-def purge(
-    engine: Engine, now: datetime, *, batch_limit: int = 5_000, batches_max: int = 1_000
-) -> int:
-    """Forget requests older than `KEPT`, in transactions of `batch_limit` rows; returns how many.
+def remembered_requests(kept: timedelta) -> Chore:
+    """The chore that forgets requests `kept` after they were answered."""
+    return Chore("requests", kept, purge)
 
-    Ends when nothing is left or after `batches_max`; a job calls it again later.
-    """
-    purged = 0
-    for _ in range(batches_max):
-        with engine.begin() as connection:
-            gone = connection.execute(_PURGE, {"before": now - KEPT, "limit": batch_limit}).rowcount
-        purged += gone
-        if gone < batch_limit:
-            break
-    return purged
+
+def purge(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget at most `limit` requests of before an instant; returns how many (a `Purge`)."""
+    return connection.execute(_PURGE, {"before": before, "limit": limit}).rowcount
 
 
 def _mac(keyed: hashlib.blake2b, number: int, content: bytes) -> bytes:

@@ -14,7 +14,7 @@ from cli.clients import REPORT_TIMEOUT_SECONDS, call, operator_credentials
 from cli.endpoints import Endpoints
 from cli.reports.periods import shown, to_timestamp
 
-FIGURES = ("earned", "redeemed", "expired", "outstanding")
+FIGURES = ("earned", "redeemed", "expired", "outstanding", "held", "pending", "breakage")
 STATUS = {
     report_service_pb2.BREAKAGE_STATUS_ESTIMATED: "estimated for all that may expire",
     report_service_pb2.BREAKAGE_STATUS_PARTLY_ESTIMATED: "estimated in part",
@@ -45,7 +45,7 @@ def show_liability(report: Report, console: Console) -> None:
     """
     console.print(totals_table(report))
     for asset in report.assets:
-        if asset.total.earned:
+        if asset.total.earned or asset.total.pending:
             for part in _parts(asset):
                 console.print()
                 console.print(part)
@@ -61,14 +61,17 @@ def totals_table(report: Report) -> Table:
         title_justify="left",
     )
     table.add_column("asset")
-    for name in ("earned", "redeemed", "expired", "otherwise gone", "outstanding", "of it due"):
+    for name in (
+        "earned", "redeemed", "expired", "otherwise gone", "outstanding", "of it due",
+        "of it held", "pending", "owed by members",
+    ):  # fmt: skip
         table.add_column(name, justify="right")
     table.add_column("worth CNY", justify="right", style="bold")
     for asset in report.assets:
         total = asset.total
         numbers = (
             total.earned, total.redeemed, total.expired, asset.otherwise_gone, total.outstanding,
-            asset.due,
+            asset.due, total.held, total.pending, asset.debt,
         )  # fmt: skip
         cells = [amount(asset.asset, number) for number in numbers]
         table.add_row(asset_name(asset.asset), *cells, yuan(total.value_minor))
@@ -112,20 +115,27 @@ def _table(asset: Asset, title: str, keys: tuple[str, ...], groups: Iterable[Row
         table.add_column(figure, justify="right")
     table.add_column("worth CNY", justify="right")
     for names, figures in _with_the_gone_in_one(groups):
-        cells = [amount(asset.asset, getattr(figures, figure)) for figure in FIGURES]
+        cells = [_cell(asset, figures, figure) for figure in FIGURES]
         filled = [*map(escape, names), *[""] * (len(keys) - len(names))]
         table.add_row(*filled, *cells, yuan(figures.value_minor))
     return table
 
 
+def _cell(asset: Asset, figures: Figures, figure: str) -> str:
+    """A figure, or nothing where it isn't known: which groups were held at a past instant."""
+    if figure == "held" and figures.outstanding and not figures.HasField("held"):
+        return ""
+    return amount(asset.asset, getattr(figures, figure))
+
+
 def _with_the_gone_in_one(groups: Iterable[Row]) -> Iterator[Row]:
     gone, many = Figures(), 0
     for names, figures in groups:
-        if figures.outstanding:
+        if figures.outstanding or figures.pending:
             yield names, figures
             continue
         many += 1
-        for figure in FIGURES:
+        for figure in ("earned", "redeemed", "expired"):
             setattr(gone, figure, getattr(gone, figure) + getattr(figures, figure))
     if many:
         yield (f"{many} with nothing left",), gone

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from cli.local.ports import LOOPBACK, free_ports
 
 SERVICES: Mapping[str, tuple[str, ...]] = {
-    "member": ("serve", "relay"),
+    "member": ("serve", "relay", "work"),
     "points": ("serve", "relay", "work"),
-    "coupon": ("serve", "relay"),
+    "coupon": ("serve", "relay", "work"),
     "notify": ("serve", "relay", "consume", "work"),
     "gateway": ("serve", "relay", "work"),
 }
@@ -22,6 +22,8 @@ BACKGROUND: frozenset[str] = frozenset(
     {
         "notify.consume",
         "notify.work",
+        "member.work",
+        "coupon.work",
         *(process for process in PROCESSES if process.endswith(".relay")),
     }
 )

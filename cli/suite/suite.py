@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from chassis.messaging.topics import all_topics, ensure_topics
+from cli.endpoints import FILE as ENDPOINTS_FILE
 from cli.endpoints import Endpoints
 from cli.local import smsc as smsc_defaults
 from cli.local.cache import Say, silent
@@ -147,7 +148,7 @@ class Suite:
 
     def stop(self) -> None:
         """Drain and stop everything that this suite started, and nothing else."""
-        (self.state / "endpoints.json").unlink(missing_ok=True)
+        self._forget_endpoints()
         for process in self.processes.values():
             process.begin_stop()
         for process in self.processes.values():
@@ -259,6 +260,10 @@ class Suite:
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
+        self._forget_endpoints()  # of a suite that was killed: nobody is to call what isn't there
+
+    def _forget_endpoints(self) -> None:
+        (self.state / ENDPOINTS_FILE).unlink(missing_ok=True)
 
     def _leave_state(self) -> None:
         if self._lock is not None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +12,8 @@ from huitouke.coupon.v1 import coupon_pb2
 from huitouke.gateway.v1 import partner_service_pb2
 from huitouke.points.v1 import entry_pb2
 
+from chassis.rpc.pages import PageTokens
 from gateway.converters.instants import to_instant
-from gateway.domain import errors
 from gateway.domain.timeline import Cursor
 
 _KINDS = {
@@ -32,7 +29,7 @@ _KINDS = {
     entry_pb2.ENTRY_KIND_TOP_UP_REFUND: partner_service_pb2.ACTIVITY_KIND_TOP_UP_REFUND,
     entry_pb2.ENTRY_KIND_IMPORT: partner_service_pb2.ACTIVITY_KIND_OPENING_BALANCE,
 }
-_MAC_BYTES = 12
+SERVICE = "gateway"
 START = Cursor()
 
 
@@ -90,21 +87,14 @@ def to_token(position: Position, query: str, key: bytes) -> str:
         },
         separators=(",", ":"),
     ).encode()
-    return base64.urlsafe_b64encode(_mac(content, query, key) + content).decode()
+    return PageTokens(key, SERVICE).seal(query, content)
 
 
 def from_token(token: str, query: str, key: bytes, now: datetime) -> Position:
     """Return where a page token says to go on; Refusal PAGE_TOKEN_INVALID for any other text."""
     if not token:
         return Position(until=now.astimezone(UTC))
-    try:
-        raw = base64.urlsafe_b64decode(token.encode("ascii"))
-    except ValueError:
-        raise errors.page_token_invalid() from None
-    mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(content, query, key)):
-        raise errors.page_token_invalid()
-    said = json.loads(content)
+    said = json.loads(PageTokens(key, SERVICE).unseal(query, token))
     return Position(
         datetime.fromisoformat(said["until"]),
         Cursor(*said["entries"]),
@@ -114,8 +104,3 @@ def from_token(token: str, query: str, key: bytes, now: datetime) -> Position:
 
 def _cursor_out(cursor: Cursor) -> list[str | int | bool]:
     return [cursor.token, cursor.shown, cursor.ended]
-
-
-def _mac(content: bytes, query: str, key: bytes) -> bytes:
-    named = f"page-token|{query}|".encode() + content
-    return hashlib.blake2b(named, key=key, digest_size=_MAC_BYTES).digest()

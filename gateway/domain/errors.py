@@ -183,12 +183,3 @@ def refund_exceeds_line(line_id: str, left_minor: int) -> Refusal:
         f"only {left_minor} of line {line_id} is left to be refunded, before coupons",
         metadata={"line_id": line_id, "left_minor": str(left_minor)},
     )
-
-
-def page_token_invalid() -> Refusal:
-    return Refusal(
-        Category.INVALID,
-        "PAGE_TOKEN_INVALID",
-        "the page token is not one of this service, or belongs to another query",
-        fields=[FieldViolation("page_token", "must be the former answer's next_page_token")],
-    )

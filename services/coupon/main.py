@@ -1,4 +1,4 @@
-"""Composition root of the coupon service: `huitouke-coupon migrate | serve | relay`."""
+"""Composition root of the coupon service: `huitouke-coupon migrate|serve|relay|work`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from huitouke.coupon.v1.coupon_service_pb2_grpc import add_CouponServiceServicer
 
 from chassis.clock import Clock, SystemClock
 from chassis.process import Process, run_roles
-from chassis.roles import migrate_role, relay_role
+from chassis.roles import housekeeping_role, migrate_role, relay_role
 from chassis.rpc.health import HealthBoard
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
@@ -107,6 +107,7 @@ def main() -> None:
     roles = {
         "serve": serve,
         "relay": relay_role(SERVICE),
+        "work": housekeeping_role(SERVICE),
         "migrate": migrate_role(SERVICE, MIGRATIONS),
     }
     run_roles(SERVICE, CouponSettings, roles)

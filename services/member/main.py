@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from chassis.clock import Clock, SystemClock
 from chassis.kernel import Decision
 from chassis.process import Process, run_roles
-from chassis.roles import migrate_role, relay_role
+from chassis.roles import housekeeping_role, migrate_role, relay_role
 from chassis.rpc.health import HealthBoard
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.security.answers import SealedAnswerCodec
@@ -161,6 +161,7 @@ def main() -> None:
     roles = {
         "serve": serve,
         "relay": relay_role(SERVICE),
+        "work": housekeeping_role(SERVICE),
         "migrate": migrate_role(SERVICE, MIGRATIONS),
         "reseal": reseal_fields,
     }

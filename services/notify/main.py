@@ -21,8 +21,10 @@ from chassis.rpc.health import HealthBoard, HealthMonitor
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, ProtoAnswerCodec
+from chassis.storage.housekeeping import Housekeeping
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
+from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import ConsumerMetrics, ExecutorMetrics
 from services.notify.clients.contacts import MemberContacts
 from services.notify.clients.smpp.provider import SmppProvider
@@ -34,7 +36,7 @@ from services.notify.converters.events import SUBSCRIBED_SERVICES, to_outbox
 from services.notify.domain.deciding import decide
 from services.notify.domain.messages import Channel, RetryPolicy
 from services.notify.domain.sending import Provider, ReceiptSink
-from services.notify.jobs.receiving import Housekeeping, Receiving
+from services.notify.jobs.receiving import UNMATCHED, Receiving
 from services.notify.jobs.recording import Recorder, Recording
 from services.notify.jobs.sender import Pace, Sender
 from services.notify.servicer import NotifyServicer, TemplateExecutor, add_template
@@ -197,12 +199,18 @@ async def _sending(
     )
     # Senders end first, then what they send by, so that a round that has begun is finished.
     async with (
-        _together(sms.run(), Housekeeping(engine, transactions, clock).run()),
+        _together(sms.run(), _housekeeping(settings, engine, clock)),
         aclosing(mail),
         _together(sender(Channel.SMS, sms), sender(Channel.EMAIL, mail), receiving.run()),
         _monitored(monitor),
     ):
         yield
+
+
+async def _housekeeping(settings: NotifySettings, engine: Engine, clock: Clock) -> None:
+    chores = [UNMATCHED, remembered_requests(settings.requests_kept())]
+    housekeeping = Housekeeping(engine, clock, chores, settings.housekeeping_interval_seconds)
+    await housekeeping.run_until(asyncio.get_running_loop().create_future())
 
 
 @asynccontextmanager

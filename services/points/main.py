@@ -30,8 +30,10 @@ from chassis.roles import migrate_role, relay_role
 from chassis.rpc.server import Server, ServiceEntry
 from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor, ProtoAnswerCodec
+from chassis.storage.housekeeping import Housekeeping
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import SNAPSHOT, Reads
+from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import ExecutorMetrics
 from chassis.telemetry.progress import ProgressLines
 from services.points.converters.answers import RESPONSE_TYPES
@@ -47,6 +49,7 @@ from services.points.domain.progress import Acknowledge, Progress
 from services.points.domain.publishing import Shelf
 from services.points.domain.verification import Looked
 from services.points.jobs.expiring import EXPIRING
+from services.points.jobs.forgetting import DAY_COUNTERS
 from services.points.jobs.walking import Job, Walk
 from services.points.jobs.warning import warning_walk
 from services.points.servicers.allowed import ALLOW
@@ -275,25 +278,30 @@ def walks(settings: PointsSettings) -> list[tuple[Walk, float]]:
 
 
 async def work(settings: PointsSettings, process: Process) -> None:
-    """Do what time asks for, walk by walk, again and again until asked to stop."""
+    """Do what time asks for, walk by walk, and forget what is old, until asked to stop."""
     url = settings.database_url.get_secret_value()
     engine = create_engine(
-        url, application_name="points-work", pool_size=WRITERS + 1, index_plans=True
+        url, application_name="points-work", pool_size=WRITERS + 2, index_plans=True
     )
     clock = SystemClock()
     reads = Reads(engine, threads=1)
     executor = ledger_executor(engine, clock)
     executor.start()
-    stopping = asyncio.Event()
+    housekeeping = Housekeeping(
+        engine,
+        clock,
+        [remembered_requests(settings.requests_kept()), DAY_COUNTERS],
+        settings.housekeeping_interval_seconds,
+    )
+    stopping, stop = asyncio.Event(), asyncio.ensure_future(process.stopping.wait())
     running = [
         asyncio.create_task(Job(walk, reads, executor, clock).run(seconds, stopping))
         for walk, seconds in walks(settings)
     ]
-    await asyncio.wait(
-        {*running, asyncio.create_task(process.stopping.wait())},
-        return_when=asyncio.FIRST_COMPLETED,
-    )
+    running.append(asyncio.create_task(housekeeping.run_until(stop)))
+    await asyncio.wait({*running, stop}, return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
+    stop.cancel()
     await asyncio.gather(*running)
     executor.stop()
     reads.close()

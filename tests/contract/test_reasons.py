@@ -20,6 +20,8 @@ CHASSIS_REASONS = {
     "CALLER_NOT_ALLOWED",
     "UNAUTHENTICATED",
     "INTERNAL",
+    "REQUEST_TOO_LARGE",
+    "METADATA_TOO_LARGE",
 }
 PAGING_REASON = "PAGE_TOKEN_INVALID"
 """What chassis.rpc.pages gives: only services with pages list it."""

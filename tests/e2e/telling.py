@@ -24,7 +24,6 @@ Wanted = tuple[str, str, int, str]
 _ALWAYS = {
     "huitouke.member.v1.MemberEnrolled": (("WELCOME", SMS), ("WELCOME", EMAIL)),
     "huitouke.points.v1.StoredValueToppedUp": (("TOP_UP", SMS),),
-    "huitouke.points.v1.CheckoutReversed": (("REFUND", SMS),),
     "huitouke.coupon.v1.CouponIssued": (("COUPON_ISSUED", SMS),),
 }
 
@@ -44,6 +43,9 @@ def _asked_for(event: Received) -> Iterator[tuple[str, int]]:
         posted = events_pb2.CheckoutPosted.FromString(event.payload).posted
         if posted.points_redeemed or posted.cash_paid_minor or posted.bonus_paid_minor:
             yield "CHECKOUT", SMS
+    if event.type == "huitouke.points.v1.CheckoutReversed":
+        left = events_pb2.CheckoutReversed.FromString(event.payload).left_minor
+        yield "REFUND_PART" if left else "REFUND_WHOLE", SMS
 
 
 def rows(suite: Suite) -> Counter[Wanted]:

@@ -56,10 +56,14 @@ def _posted(event: Any) -> Fact:
 
 
 def _reversed(event: Any) -> Fact:
+    """A whole refund, or one that leaves something of the purchase."""
     return Fact(
-        "REVERSED",
+        "REVERSED_IN_PART" if event.left_minor else "REVERSED",
         {
             "currency": event.currency,
+            "refunded_minor": event.amount_minor,
+            "money_refunded_minor": event.money_minor,
+            "left_minor": event.left_minor,
             "points_restored": event.points_restored,
             "cash_restored_minor": event.cash_restored_minor,
             "bonus_restored_minor": event.bonus_restored_minor,

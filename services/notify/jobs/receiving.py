@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-
-from sqlalchemy import Engine
+from typing import Final
 
 from chassis.clock import Clock
-from chassis.storage import requests
+from chassis.storage.housekeeping import Chore
 from chassis.telemetry.logs import get_logger
 from services.notify.domain.receipts import Receipt, verdict_of
 from services.notify.jobs.metrics import RECEIPTS
@@ -18,7 +17,6 @@ from services.notify.storage.transactions import Transactions
 
 BATCH_MAX = 256
 OUTAGE_SECONDS = 1.0
-HOUSEKEEPING_SECONDS = 3600.0
 RECEIPTS_KEPT = timedelta(days=7)
 """How long a receipt waits for a message; providers give up on a message after three days."""
 
@@ -63,24 +61,5 @@ class Receiving:
         return len(commands)
 
 
-class Housekeeping:
-    """Forgets receipts that nothing was found for, and remembered requests past their time."""
-
-    def __init__(self, engine: Engine, transactions: Transactions, clock: Clock) -> None:
-        self._engine, self._transactions, self._clock = engine, transactions, clock
-
-    async def run(self) -> None:
-        """Tidy up every hour until cancelled."""
-        while True:
-            try:
-                await self.tidy()
-            except Exception as error:  # noqa: BLE001 - the next hour does it again
-                _log.warning("housekeeping_failed", cause=type(error).__name__)
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-    async def tidy(self) -> None:
-        now = self._clock.now()
-        gone = await self._transactions.run(receipts.purge, now - RECEIPTS_KEPT)
-        if gone:
-            _log.info("unmatched_receipts_purged", receipts=gone)
-        await asyncio.to_thread(requests.purge, self._engine, now)
+UNMATCHED: Final = Chore("receipts", RECEIPTS_KEPT, receipts.purge)
+"""Forgets receipts that no message was found for."""

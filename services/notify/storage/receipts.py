@@ -21,7 +21,10 @@ _MATCHED = sa.text(
     """
 )
 """LATERAL: the few receipts lead; a plain join may begin with every part there ever was."""
-_PURGE = sa.text("DELETE FROM receipts WHERE received_at < :before")
+_PURGE = sa.text(
+    "DELETE FROM receipts WHERE ctid = ANY(ARRAY(SELECT ctid FROM receipts "
+    "WHERE received_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED))"
+)
 
 
 def keep(connection: Connection, receipts: Sequence[Receipt], now: datetime) -> None:
@@ -50,6 +53,6 @@ def matched(connection: Connection, limit: int) -> list[RecordReceipt]:
     ]
 
 
-def purge(connection: Connection, before: datetime) -> int:
-    """Forget receipts that nothing was found for; returns how many."""
-    return connection.execute(_PURGE, {"before": before}).rowcount
+def purge(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget at most `limit` receipts that nothing was found for; returns how many."""
+    return connection.execute(_PURGE, {"before": before, "limit": limit}).rowcount

@@ -155,14 +155,21 @@ def to_draft(draft: Draft, known: Programmes, now: datetime) -> pb.ProgrammeDraf
 
 
 def to_difference(
-    tally: Tally, tried: Programme, next_member: UUID | None, *, done: bool
+    tally: Tally,
+    tried: Programme,
+    *,
+    done: bool = False,
+    complete: bool = False,
+    next_member: UUID | None = None,
+    stopped_at: datetime | None = None,
 ) -> pb.DryRunProgrammeResponse:
-    """What a dry run has found so far; `tried` has the budgets that were not applied."""
+    """What a dry run of `tried` has found so far."""
     budgets = {rule.code: rule.budget_points for rule in tried.earning_rules}
     return pb.DryRunProgrammeResponse(
         done=done,
-        complete=done and next_member is None,
+        complete=complete,
         next_member=str(next_member or ""),
+        stopped_at=to_stamp(stopped_at) if stopped_at else None,
         checkouts=tally.checkouts,
         checkouts_changed=tally.checkouts_changed,
         checkouts_without_facts=tally.checkouts_without_facts,

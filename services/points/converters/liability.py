@@ -11,7 +11,13 @@ from huitouke.points.v1 import report_service_pb2 as pb
 from services.points.converters.values import TO_ASSET, TO_FUNDER, to_stamp
 from services.points.domain.breakage import METHOD, Breakage, estimate
 from services.points.domain.calendar import month_name, month_of
-from services.points.domain.liability import AssetLiability, Figures, Liability, Source
+from services.points.domain.liability import (
+    AssetLiability,
+    Figures,
+    Liability,
+    Source,
+    breakage_by_group,
+)
 
 Key = TypeVar("Key")
 
@@ -28,21 +34,35 @@ def to_liability(found: Liability) -> pb.GetLiabilityReportResponse:
 
 
 def _asset(found: Liability, owed: AssetLiability) -> pb.AssetLiability:
+    breakage = estimate(owed.flows, month_of(found.as_of, found.zone))
+
     def worth(groups: Iterable[tuple[Key, Figures]]) -> list[tuple[Key, pb.LiabilityFigures]]:
-        """Each group's figures, with values that add up to the total's."""
+        """Each group's figures, with values and breakage that add up to the total's."""
         listed = list(groups)
-        values = found.values_minor(owed.asset, [figures for _, figures in listed])
+        figures = [each for _, each in listed]
         return [
-            (key, _figures(figures, value))
-            for (key, figures), value in zip(listed, values, strict=True)
+            (key, _figures(found, *each))
+            for (key, _), each in zip(
+                listed,
+                zip(
+                    figures,
+                    found.values_minor(owed.asset, [each.outstanding for each in figures]),
+                    found.values_minor(owed.asset, [each.pending for each in figures]),
+                    breakage_by_group(breakage, figures),
+                    strict=True,
+                ),
+                strict=True,
+            )
         ]
 
-    breakage = estimate(owed.flows, month_of(found.as_of, found.zone))
+    ((_, total),) = worth([(owed.asset, owed.total)])
+    total.held = owed.held
     return pb.AssetLiability(
         asset=TO_ASSET[owed.asset],
-        total=_figures(owed.total, found.value_minor(owed.asset, owed.total.outstanding)),
+        total=total,
         due=owed.due,
         otherwise_gone=owed.otherwise_gone,
+        debt=owed.debt,
         by_source=[_source(*each) for each in worth(sorted(owed.by_source.items(), key=_by_name))],
         by_rule=[
             pb.RuleLiability(rule_code=rule, figures=figures)
@@ -77,13 +97,19 @@ def _source(source: Source, figures: pb.LiabilityFigures) -> pb.SourceLiability:
     )
 
 
-def _figures(figures: Figures, value_minor: int) -> pb.LiabilityFigures:
+def _figures(
+    found: Liability, figures: Figures, value_minor: int, pending_value_minor: int, breakage: int
+) -> pb.LiabilityFigures:
     return pb.LiabilityFigures(
         earned=figures.earned,
         redeemed=figures.redeemed,
         expired=figures.expired,
         outstanding=figures.outstanding,
         value_minor=value_minor,
+        held=None if found.past else figures.held,
+        pending=figures.pending,
+        pending_value_minor=pending_value_minor,
+        breakage=breakage,
     )
 
 

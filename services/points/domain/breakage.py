@@ -80,7 +80,10 @@ class AgeBasis:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """The estimate with its basis; `ages` by age in months."""
+    """The estimate with its basis; `ages` by age in months.
+
+    `survival` is the share of what is outstanding that expires, for each cohort it is known of.
+    """
 
     status: BreakageStatus
     amount: int
@@ -89,6 +92,7 @@ class Breakage:
     known_ages: frozenset[int]
     cohorts_required: int
     points_required: int
+    survival: Mapping[Cohort, Fraction] = field(default_factory=dict)
 
     @property
     def cohorts(self) -> int:
@@ -111,16 +115,18 @@ def estimate(
         if len(basis.cohorts) >= cohorts_min and basis.at_risk >= max(points_min, 1)
     )
     expected, estimated, unknown = Fraction(0), 0, 0
+    survival: dict[Cohort, Fraction] = {}
     for cohort, by_month in flows.items():
         outstanding = sum(flow.net for flow in by_month.values())
         to_come = range(month - cohort.earned_month, cohort.expiry_month - cohort.earned_month + 1)
         if known.issuperset(to_come):
             estimated += outstanding
-            expected += outstanding * _survival(ages, to_come)
+            survival[cohort] = _survival(ages, to_come)
+            expected += outstanding * survival[cohort]
         else:
             unknown += outstanding
     status = _status(estimated, unknown)
-    return Breakage(status, int(expected), unknown, ages, known, cohorts_min, points_min)
+    return Breakage(status, int(expected), unknown, ages, known, cohorts_min, points_min, survival)
 
 
 def observe(flows: Flows, month: int) -> dict[int, AgeBasis]:

@@ -1,8 +1,8 @@
 """Dry runs: recorded purchases earn again by another programme, and the difference is told.
 
-The very rules code that posts is run. Caps are counted as if the programme tried had been in force
-from the range's first purchase on, beginning at what had been given until then. Total budgets are
-not applied: who would have come first is not to be known by ranges of members.
+The very rules code that posts is run. Caps and total budgets are counted as if the programme tried
+had been in force from the range's first purchase on, beginning at what had been given until then.
+Where there are budgets, purchases must come in the order of time, for who comes first gets them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class RecordedReversal(NamedTuple):
     version: int
     refunded_minor: int
     before_range: bool
+    reversed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class RecordedCheckout:
 
     checkout_id: UUID
     version: int
+    posted_at: datetime
     reversals: tuple[RecordedReversal, ...]
     in_range: bool
     before_range: bool
@@ -129,11 +131,42 @@ class Tally:
             heappushpop(self.examples, example)
 
 
+class Attempt:
+    """A programme earning recorded purchases again, one after the other, under its limits."""
+
+    def __init__(self, rules: RuleBook, limits: Limits, tally: Tally) -> None:
+        self._rules = rules
+        self._limits = limits
+        self._tally = tally
+        self._tried: dict[UUID, Mapping[str, int]] = {}
+
+    def post(self, checkout: RecordedCheckout) -> None:
+        """Let a purchase of the range earn, and tell the difference; others only tell."""
+        if not checkout.in_range:
+            return
+        purchase = checkout.purchase
+        inquiry = Inquiry(purchase, first_purchase=checkout.first_purchase, limits=self._limits)
+        earned = earned_points(self._rules, purchase, checkout.not_earning_minor, inquiry)
+        given = {by.rule: by.points for by in earned}
+        if checkout.reversals:
+            self._tried[checkout.checkout_id] = given
+        _count(self._rules, self._limits, checkout, given, 1)
+        self._tally.add(checkout, earned, inquiry.faults)
+
+    def reverse(self, checkout: RecordedCheckout, reversal: RecordedReversal) -> None:
+        """Give back what the purchase was given here, or before the range as it is recorded."""
+        tried = self._tried.get(checkout.checkout_id)
+        gave = checkout.earned if checkout.before_range else tried
+        if gave is not None and not reversal.before_range:
+            claimed = _claimed(checkout, gave, reversal)
+            _count(self._rules, self._limits, checkout, claimed, -1)
+
+
 def subject(programme: Programme, *, ignore_rule_validity: bool) -> Programme:
-    """What is tried of a programme: its rules without total budgets, or without their validity."""
-    rules = [replace(rule, budget_points=0) for rule in programme.earning_rules]
-    if ignore_rule_validity:
-        rules = [replace(rule, valid_from=None, valid_until=None) for rule in rules]
+    """What is tried of a programme: all of it, or its rules without their validity."""
+    if not ignore_rule_validity:
+        return programme
+    rules = [replace(rule, valid_from=None, valid_until=None) for rule in programme.earning_rules]
     return replace(programme, earning_rules=tuple(rules))
 
 
@@ -145,25 +178,17 @@ def try_member(
 ) -> None:
     """Let one member's purchases, in the order of their entries, earn by `programme`.
 
-    `given_by_now` are the counters as they stand; `checkouts` has then all of the member's that
-    were posted or reversed since the range began.
+    It has no total budgets. `given_by_now` are the counters as they stand; `checkouts` has then all
+    of the member's that were posted or reversed since the range began.
     """
-    rules = programme.rules
-    limits = Limits(_given_before(rules, checkouts, given_by_now))
-    tried: dict[UUID, Mapping[str, int]] = {}
+    rules, limits = programme.rules, Limits(dict(given_by_now))
+    rewind(rules, checkouts, limits)
+    attempt = Attempt(rules, limits, tally)
     for checkout, reversal in _in_order(checkouts):
-        if reversal is not None:
-            gave = checkout.earned if checkout.before_range else tried.get(checkout.checkout_id)
-            if gave is not None and not reversal.before_range:
-                _count(rules, limits, checkout, _claimed(checkout, gave, reversal), -1)
-        elif checkout.in_range:
-            inquiry = Inquiry(
-                checkout.purchase, first_purchase=checkout.first_purchase, limits=limits
-            )
-            earned = earned_points(rules, checkout.purchase, checkout.not_earning_minor, inquiry)
-            tried[checkout.checkout_id] = {by.rule: by.points for by in earned}
-            _count(rules, limits, checkout, tried[checkout.checkout_id], 1)
-            tally.add(checkout, earned, inquiry.faults)
+        if reversal is None:
+            attempt.post(checkout)
+        else:
+            attempt.reverse(checkout, reversal)
 
 
 def _in_order(
@@ -177,11 +202,11 @@ def _in_order(
     return [(each, reversal) for _, each, reversal in sorted(steps, key=lambda step: step[0])]
 
 
-def _given_before(
-    rules: RuleBook, checkouts: Sequence[RecordedCheckout], given_by_now: Mapping[Counter, int]
-) -> dict[Counter, int]:
-    """What counters stood at when the range began: as they are, less all that came since."""
-    limits = Limits(dict(given_by_now))
+def rewind(rules: RuleBook, checkouts: Sequence[RecordedCheckout], limits: Limits) -> None:
+    """Take from the counters and budgets what came since the range began.
+
+    They come as they stand; `checkouts` are all that one member posted or reversed since.
+    """
     for each in checkouts:
         for reversal in each.reversals:
             if not reversal.before_range:  # given back since
@@ -189,7 +214,6 @@ def _given_before(
     for each in checkouts:
         if not each.before_range:
             _count(rules, limits, each, each.earned, -1)
-    return limits.given
 
 
 def _claimed(
@@ -215,10 +239,10 @@ def _count(
     given: Mapping[str, int],
     sign: int,
 ) -> None:
-    if not rules.counted or not sign:
+    if not rules.limited:
         return
     for code, points in given.items():
-        rule = rules.counted.get(code)
+        rule = rules.limited.get(code)
         if rule is not None:
             limits.take(rule, checkout.purchase.member_id, checkout.day, sign * points)
 

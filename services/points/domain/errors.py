@@ -337,15 +337,6 @@ def import_not_found(import_id: UUID) -> Refusal:
     )
 
 
-def page_token_invalid() -> Refusal:
-    return Refusal(
-        Category.INVALID,
-        "PAGE_TOKEN_INVALID",
-        "the page token is not one of this service or belongs to another query; start again "
-        "without one",
-    )
-
-
 def _rule(reason: str, message: str, **metadata: int) -> Refusal:
     return Refusal(Category.PRECONDITION, reason, message, metadata=_text(metadata))
 

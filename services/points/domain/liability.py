@@ -6,14 +6,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from fractions import Fraction
+from math import lcm
+from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.points.domain.assets import Asset, Funder, House
-from services.points.domain.breakage import Cohort, Flow
+from services.points.domain.breakage import Breakage, Cohort, Flow
 from services.points.domain.programme import MINOR_PER_UNIT, Programme
 from services.points.domain.shares import allocate
+
+NOTHING: Final = Fraction(0)
 
 
 class Source(NamedTuple):
@@ -26,25 +30,36 @@ class Source(NamedTuple):
 
 @dataclass(slots=True)
 class Figures:
-    """What became of a group of lots since the beginning of the ledger."""
+    """What became of a group of lots since the beginning of the ledger.
+
+    `held` is a part of `outstanding`, and unknown by lot (0) at a past instant; `pending` is no
+    part of it. `ending` is the outstanding that may expire, by cohort: breakage is a share of it.
+    """
 
     earned: int = 0
     redeemed: int = 0
     expired: int = 0
     outstanding: int = 0
+    held: int = 0
+    pending: int = 0
+    ending: dict[Cohort, int] = field(default_factory=dict, compare=False)
 
     def add(self, other: Figures) -> None:
         self.earned += other.earned
         self.redeemed += other.redeemed
         self.expired += other.expired
         self.outstanding += other.outstanding
+        self.held += other.held
+        self.pending += other.pending
+        for cohort, outstanding in other.ending.items():
+            self.ending[cohort] = self.ending.get(cohort, 0) + outstanding
 
 
 class LotGroup(NamedTuple):
     """Lots, or parts of lots, that are alike in everything the report tells apart.
 
     Months are counted since the year 0; `expiry_month` is the last month of use, None for never.
-    `due` is the part of the outstanding whose end had come.
+    `due` is the part of the outstanding whose end had come and that no hold keeps.
     """
 
     asset: Asset
@@ -58,11 +73,17 @@ class LotGroup(NamedTuple):
 
 @dataclass(slots=True)
 class AssetLiability:
-    """What is owed of one asset; the groups of each kind add up to `total`."""
+    """What is owed of one asset; the groups of each kind add up to `total`.
+
+    `held` is what open holds set aside, known at every instant; `debt` what members owe, which is
+    no part of anything else.
+    """
 
     asset: Asset
     total: Figures = field(default_factory=Figures)
     due: int = 0
+    held: int = 0
+    debt: int = 0
     by_source: dict[Source, Figures] = field(default_factory=lambda: defaultdict(Figures))
     by_rule: dict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
     by_earned_month: dict[int, Figures] = field(default_factory=lambda: defaultdict(Figures))
@@ -71,12 +92,15 @@ class AssetLiability:
 
     @property
     def otherwise_gone(self) -> int:
-        """What left without being redeemed or expiring."""
+        """What left without being redeemed or expiring; what was transferred has not left."""
         total = self.total
         return total.earned - total.redeemed - total.expired - total.outstanding
 
     def add(self, group: LotGroup) -> None:
         self.due += group.due
+        if group.expiry_month is not None and group.figures.outstanding:
+            cohort = Cohort(group.earned_month, group.expiry_month)
+            group.figures.ending[cohort] = group.figures.outstanding
         for figures in (
             self.total,
             self.by_source[group.source],
@@ -97,11 +121,15 @@ class AssetLiability:
 
 @dataclass(slots=True)
 class Liability:
-    """Every asset's liability at `as_of`, in months of `zone`, valued by `programme`."""
+    """Every asset's liability at `as_of`, in months of `zone`, valued by `programme`.
+
+    Of a `past` instant nobody knows any more which lots were held.
+    """
 
     as_of: datetime
     zone: ZoneInfo
     programme: Programme
+    past: bool = False
     assets: dict[Asset, AssetLiability] = field(
         default_factory=lambda: {asset: AssetLiability(asset) for asset in Asset}
     )
@@ -112,7 +140,19 @@ class Liability:
             return amount
         return amount * MINOR_PER_UNIT // self.programme.redemption.points_per_unit
 
-    def values_minor(self, asset: Asset, groups: Sequence[Figures]) -> list[int]:
-        """What each group's outstanding is worth; they add up to the whole's worth exactly."""
-        amounts = [figures.outstanding for figures in groups]
+    def values_minor(self, asset: Asset, amounts: Sequence[int]) -> list[int]:
+        """What each group's amount is worth; they add up to the whole's worth exactly."""
         return allocate(self.value_minor(asset, sum(amounts)), amounts)
+
+
+def breakage_by_group(breakage: Breakage, groups: Sequence[Figures]) -> list[int]:
+    """Each group's part of the estimate, by what its own cohorts contribute; they add up to it."""
+    expected = [
+        sum(
+            (breakage.survival.get(cohort, NOTHING) * left for cohort, left in each.ending.items()),
+            start=NOTHING,
+        )
+        for each in groups
+    ]
+    common = lcm(*(share.denominator for share in expected))
+    return allocate(breakage.amount, [int(share * common) for share in expected])

@@ -1,1 +1,1 @@
-"""Time in: each file is one walk through the members, `walking` is how they go."""
+"""Time in: walks through the members (`walking` is how they go), and what is forgotten."""

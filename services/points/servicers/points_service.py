@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +16,13 @@ from chassis.clock import Clock
 from chassis.identifiers import new_id
 from chassis.rpc.batch import ItemContext, fill_outcomes, run_batch
 from chassis.rpc.calls import Call, current_call, mark_replayed
+from chassis.rpc.pages import PageTokens, page_size
 from chassis.storage.executor import Executor, Submission
 from chassis.storage.outbox import OutboxEvent
 from chassis.storage.reads import Reads
 from chassis.storage.requests import fingerprint
 from services.points.converters.answers import to_available, to_balances, to_posted
 from services.points.converters.holds import to_hold
-from services.points.converters.pages import Page, from_token, to_token
 from services.points.converters.programmes import from_programme
 from services.points.converters.reports import to_entries
 from services.points.converters.requests import (
@@ -47,7 +47,6 @@ from services.points.storage.reports.ranges import stop_at
 from services.points.storage.reports.verification import verify as recompute
 from services.points.storage.repository import read_books
 
-PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 200
 NEWEST = 2**63 - 1
 """Above every version."""
 
@@ -71,6 +70,7 @@ class PointsServicer(PointsServiceServicer):
         self._reports = reports
         self._key = request_key
         self._clock = clock
+        self._tokens = PageTokens(request_key, "points")
         self._programmes = Programmes()
 
     async def Post(self, request: pb.PostRequest, context: Any) -> Any:
@@ -95,12 +95,28 @@ class PointsServicer(PointsServiceServicer):
         return await self._write(request)
 
     async def BatchPost(self, request: pb.BatchPostRequest, context: Any) -> Any:
-        outcomes = await run_batch(request.items, self._submission, self._executor)
-        return fill_outcomes(pb.BatchPostResponse(), outcomes, _as_it_is)
+        return await self._write_all(request.items, pb.BatchPostResponse())
+
+    async def BatchReverse(self, request: pb.BatchReverseRequest, context: Any) -> Any:
+        return await self._write_all(request.items, pb.BatchReverseResponse())
 
     async def BatchTopUp(self, request: pb.BatchTopUpRequest, context: Any) -> Any:
-        outcomes = await run_batch(request.items, self._submission, self._executor)
-        return fill_outcomes(pb.BatchTopUpResponse(), outcomes, _as_it_is)
+        return await self._write_all(request.items, pb.BatchTopUpResponse())
+
+    async def BatchAuthorizeHold(
+        self, request: hold_pb2.BatchAuthorizeHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchAuthorizeHoldResponse())
+
+    async def BatchCaptureHold(
+        self, request: hold_pb2.BatchCaptureHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchCaptureHoldResponse())
+
+    async def BatchReleaseHold(
+        self, request: hold_pb2.BatchReleaseHoldRequest, context: Any
+    ) -> Any:
+        return await self._write_all(request.items, hold_pb2.BatchReleaseHoldResponse())
 
     async def PublishProgramme(self, request: pb.PublishProgrammeRequest, context: Any) -> Any:
         call = current_call()
@@ -156,17 +172,15 @@ class PointsServicer(PointsServiceServicer):
         member_id = UUID(request.member_id)
         since = to_instant(request.since, "since") if request.HasField("since") else None
         until = to_instant(request.until, "until") if request.HasField("until") else None
-        query = Page(member_id, since, until)
-        page = from_token(request.page_token, query, self._key)
-        size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+        query = f"ListEntries|{member_id}|{since}|{until}"
+        last = self._tokens.read(query, request.page_token)
+        size = page_size(request.page_size)
         entries = await self._reads.run(
-            queries.statement, member_id, page.before or NEWEST, since, until, size + 1
+            queries.statement, member_id, last.int if last else NEWEST, since, until, size + 1
         )
-        response = pb.ListEntriesResponse(entries=to_entries(entries[:size]))
-        if len(entries) > size:
-            following = replace(query, before=entries[size - 1].version)
-            response.next_page_token = to_token(following, self._key)
-        return response
+        rows = [(UUID(int=entry.version), entry) for entry in entries]
+        page, token = self._tokens.page(query, rows, size)
+        return pb.ListEntriesResponse(entries=to_entries(page), next_page_token=token)
 
     async def GetProgramme(
         self, request: pb.GetProgrammeRequest, context: Any
@@ -183,6 +197,11 @@ class PointsServicer(PointsServiceServicer):
         if done.replayed:
             mark_replayed()
         return done.answer
+
+    async def _write_all(self, items: Sequence[Any], response: Message) -> Any:
+        """Run a batch's items and put each outcome into its response."""
+        outcomes = await run_batch(items, self._submission, self._executor)
+        return fill_outcomes(response, outcomes, _as_it_is)
 
     def _submission(self, request: WriteRequest, call: Call | ItemContext) -> Submission[Command]:
         return Submission(

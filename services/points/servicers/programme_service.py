@@ -36,11 +36,10 @@ from services.points.domain.drafts import Draft
 from services.points.domain.dry_runs import subject
 from services.points.domain.programme import Programme, Programmes
 from services.points.domain.publishing import Shelf
-from services.points.storage import drafts, history
+from services.points.storage import drafts, history, trials
 from services.points.storage.programmes import read_drafts, read_newer
 
 LIST_QUERY = "ListProgrammes"
-FIRST_MEMBER = UUID(int=0)
 
 
 class ProgrammeServicer(ProgrammeServiceServicer):
@@ -111,7 +110,7 @@ class ProgrammeServicer(ProgrammeServiceServicer):
             subject(programme, ignore_rule_validity=request.ignore_rule_validity),
             posted_from,
             posted_until,
-            UUID(request.member_from) if request.member_from else FIRST_MEMBER,
+            UUID(request.member_from) if request.member_from else history.FIRST_MEMBER,
             UUID(request.member_until) if request.member_until else history.LAST_MEMBER,
             request.checkouts_max or CHECKOUTS_MAX,
         )
@@ -125,14 +124,19 @@ class ProgrammeServicer(ProgrammeServiceServicer):
         found: asyncio.Queue[pb.DryRunProgrammeResponse | None] = asyncio.Queue()
         loop, stopping = asyncio.get_running_loop(), Event()
 
-        def report(progress: history.Progress) -> None:
+        def report(progress: trials.Progress) -> None:
             message = to_difference(
-                progress.tally, programme, progress.next_member, done=progress.done
+                progress.tally,
+                programme,
+                done=progress.done,
+                complete=progress.complete,
+                next_member=progress.next_member,
+                stopped_at=progress.stopped_at,
             )
             loop.call_soon_threadsafe(found.put_nowait, message)
 
         running = asyncio.ensure_future(
-            self._trials.run_snapshot(history.run, trial, report, stopping)
+            self._trials.run_snapshot(trials.run, trial, report, stopping)
         )
         running.add_done_callback(lambda _: found.put_nowait(None))
         try:

@@ -1,12 +1,11 @@
-"""Recorded history for dry runs: posted checkouts with their facts, member by member."""
+"""Recorded history for dry runs: posted checkouts with their facts, by member or by time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from threading import Event
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,19 +16,18 @@ from chassis.storage import sets
 from services.points.domain.dry_runs import (
     RecordedCheckout,
     RecordedReversal,
-    Tally,
     counters_to_load,
     range_state,
-    try_member,
 )
-from services.points.domain.limits import Counter
+from services.points.domain.limits import Budget, Counter
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Place, Purchase
+from services.points.domain.rules import RuleBook
 from services.points.storage import purchase_facts
 
 STATEMENT_TIMEOUT_SECONDS: Final = 600
 ROWS_AT_ONCE: Final = 2_000
-PROGRESS_EVERY_CHECKOUTS: Final = 5_000
+FIRST_MEMBER: Final = UUID(int=0)
 LAST_MEMBER: Final = UUID(int=2**128 - 1)
 
 _RANGE = "c.posted_at >= %(posted_from)s AND c.posted_at < %(posted_until)s"
@@ -40,7 +38,8 @@ _CHECKOUTS = """
 SELECT c.member_id, c.checkout_id, c.version, c.posted_at, c.occurred_at, c.currency,
        c.merchant_id, c.outlet_id, c.terminal_id, c.property_code, c.facts,
        (SELECT jsonb_agg(jsonb_build_array(r.version, r.amount_minor,
-                                           r.reversed_at < %(posted_from)s) ORDER BY r.version)
+                                           r.reversed_at < %(posted_from)s, r.reversed_at)
+                         ORDER BY r.version)
         FROM reversals AS r WHERE r.checkout_id = c.checkout_id AND c.reversed_minor > 0),
        (SELECT coalesce(jsonb_object_agg(given.rule, given.points), '{{}}') FROM (
             SELECT p.rule, p.amount AS points FROM postings AS p
@@ -52,8 +51,10 @@ SELECT c.member_id, c.checkout_id, c.version, c.posted_at, c.occurred_at, c.curr
 FROM checkouts AS c
 WHERE c.state <> 'CANCELLED' AND c.kind IS DISTINCT FROM 'CAPTURE' AND {range}
   AND c.member_id >= %(member_from)s AND c.member_id < %(member_until)s
-ORDER BY c.member_id, c.version
+ORDER BY {order}
 """
+_BY_MEMBER: Final = "c.member_id, c.version"
+_BY_TIME: Final = "c.posted_at, c.member_id, c.version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,64 +68,60 @@ class Trial:
     member_until: UUID
     checkouts_max: int
 
+    @property
+    def everybody(self) -> Trial:
+        """The same on all members."""
+        return replace(self, member_from=FIRST_MEMBER, member_until=LAST_MEMBER)
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a run has found so far; `next_member` is None where it went through all of its range."""
-
-    tally: Tally
-    next_member: UUID | None
-    done: bool
-
-
-def run(
-    connection: Connection, trial: Trial, report: Callable[[Progress], None], stopping: Event
-) -> None:
-    """Go through the history in one snapshot and report what is found, at last all of it.
-
-    Reports come from this thread, and the tally in them goes on changing. Ends early, silently,
-    once `stopping` is set.
-    """
-    driver = sets.driver(connection)
-    driver.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS:d}s'")
-    tally, reported = Tally(), 0
-    for member_id, checkouts, without_facts in _members(connection, trial):
-        if stopping.is_set():
-            return
-        if tally.checkouts >= trial.checkouts_max:
-            report(Progress(tally, member_id, done=True))
-            return
-        tally.checkouts_without_facts += without_facts
-        given = _given(connection, trial.programme, checkouts)
-        try_member(trial.programme, checkouts, given, tally)
-        if tally.checkouts - reported >= PROGRESS_EVERY_CHECKOUTS:
-            reported = tally.checkouts
-            report(Progress(tally, member_id, done=False))
-    report(Progress(tally, None, done=True))
+    def has(self, member_id: UUID) -> bool:
+        """Whether purchases of the member are tried."""
+        return self.member_from <= member_id < self.member_until
 
 
-def _members(
-    connection: Connection, trial: Trial
+def by_member(
+    connection: Connection, trial: Trial, *, since: bool
 ) -> Iterator[tuple[UUID, list[RecordedCheckout], int]]:
-    """Each member with its checkouts in order, and how many of the range were without facts."""
+    """Each member with its checkouts in order, and how many of the range were without facts.
+
+    With `since` also those that were posted after the range, or reversed since it began.
+    """
+    rows = _rows(connection, trial, _SINCE if since else _RANGE, _BY_MEMBER)
+    for member_id, own in groupby(rows, key=lambda row: row[0]):
+        checkouts, without_facts = [], 0
+        for row in own:
+            if row[10] is not None:
+                checkouts.append(_recorded(row, trial))
+            elif range_state(row[3], trial.posted_from, trial.posted_until)[0]:
+                without_facts += 1
+        yield member_id, checkouts, without_facts
+
+
+def by_time(connection: Connection, trial: Trial) -> Iterator[RecordedCheckout | None]:
+    """All members' checkouts as they were posted; None stands for one without facts.
+
+    Those of before the range come first, where they were reversed since it began.
+    """
+    where = f"{_SINCE} AND c.posted_at < %(posted_until)s"
+    for row in _rows(connection, trial, where, _BY_TIME):
+        if row[10] is not None:
+            yield _recorded(row, trial)
+        elif row[3] >= trial.posted_from:
+            yield None
+
+
+def _rows(connection: Connection, trial: Trial, where: str, order: str) -> Iterator[sets.Row]:
     bounds = {
         "posted_from": trial.posted_from,
         "posted_until": trial.posted_until,
         "member_from": trial.member_from,
         "member_until": trial.member_until,
     }
-    where = _SINCE if trial.programme.rules.counted else _RANGE
-    with sets.driver(connection).cursor(name="dry_run") as cursor:
+    driver = sets.driver(connection)
+    driver.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS:d}s'")
+    with driver.cursor(name="dry_run") as cursor:
         cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(_CHECKOUTS.format(range=where).encode(), bounds)
-        for member_id, rows in groupby(cursor, key=lambda row: row[0]):
-            checkouts, without_facts = [], 0
-            for row in rows:
-                if row[10] is not None:
-                    checkouts.append(_recorded(row, trial))
-                elif range_state(row[3], trial.posted_from, trial.posted_until)[0]:
-                    without_facts += 1
-            yield member_id, checkouts, without_facts
+        cursor.execute(_CHECKOUTS.format(range=where, order=order).encode(), bounds)
+        yield from cursor
 
 
 def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
@@ -145,6 +142,7 @@ def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
     return RecordedCheckout(
         row[1],
         row[2],
+        row[3],
         _reversals(row[11] or ()),
         in_range,
         before_range,
@@ -158,13 +156,14 @@ def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
 def _reversals(found: Sequence[Sequence[Any]]) -> tuple[RecordedReversal, ...]:
     """The reversals of one checkout, each with what is refunded in all after it."""
     refunded, reversals = 0, []
-    for version, amount_minor, before_range in found:
+    for version, amount_minor, before_range, reversed_at in found:
         refunded += amount_minor
-        reversals.append(RecordedReversal(version, refunded, before_range))
+        at = datetime.fromisoformat(reversed_at)
+        reversals.append(RecordedReversal(version, refunded, before_range, at))
     return tuple(reversals)
 
 
-def _given(
+def given_by_now(
     connection: Connection, programme: Programme, checkouts: Sequence[RecordedCheckout]
 ) -> dict[Counter, int]:
     """What the rules with counted caps have given one member by now."""
@@ -180,3 +179,18 @@ def _given(
         select=("member_id", "rule", "period", "points"),
     )
     return {Counter(*row[:3]): row[3] for row in rows}
+
+
+def budgets_by_now(connection: Connection, rules: RuleBook) -> dict[str, Budget]:
+    """The budgets of the rules tried, with what was given of them by now."""
+    rows = sets.select_by_keys(
+        connection,
+        "rule_budgets",
+        {"rule": ("text", sorted(rules.budgeted))},
+        select=("rule", "given_points"),
+    )
+    given: dict[str, int] = dict(rows)
+    return {
+        code: Budget(rule.budget_points, given.get(code, 0))
+        for code, rule in rules.budgeted.items()
+    }

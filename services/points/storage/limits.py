@@ -7,19 +7,26 @@ the rules' codes, after all members: a programme with budgets lets its batches p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from chassis.kernel import Refusal
 from chassis.storage import sets
 from services.points.domain.books import Books
 from services.points.domain.commands import Command, PostCheckout, ReverseCheckout
-from services.points.domain.limits import Budget, Counter, Limits, counters_of
+from services.points.domain.limits import WHOLE_LIFE, Budget, Counter, Limits, counters_of
 from services.points.domain.rules import RuleBook
 
-_ON_CONFLICT = "(member_id, rule, period) DO UPDATE SET points = EXCLUDED.points"
+_ON_CONFLICT = """
+(member_id, rule, period) DO UPDATE SET points = EXCLUDED.points, changed_at = now()
+"""
+_PURGE_DAYS = text("""
+DELETE FROM rule_usage WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM rule_usage WHERE changed_at < :before AND period <> :life
+    LIMIT :limit FOR UPDATE SKIP LOCKED))
+""")
 
 
 def load(connection: Connection, books: Books, commands: Sequence[Command], *, lock: bool) -> None:
@@ -105,3 +112,12 @@ def save(connection: Connection, limits: Limits) -> None:
         keys={"rule": ("text", rules)},
         values={"given_points": ("bigint", [limits.budgets[each].given_points for each in rules])},
     )
+
+
+def purge_day_counters(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete at most `limit` counters of single days that last changed before an instant.
+
+    Returns how many. Counters of a rule's whole life are kept: no day ends them.
+    """
+    bounds = {"before": before, "life": WHOLE_LIFE, "limit": limit}
+    return connection.execute(_PURGE_DAYS, bounds).rowcount

@@ -92,7 +92,8 @@ def test_a_request_larger_than_the_limit_is_refused_without_being_read(certifica
         ):
             with pytest.raises(Refusal) as caught:
                 await channel.call(stub.Echo, echo.EchoRequest(text="x" * 4096), timeout_seconds=5)
-            assert caught.value.category is Category.EXHAUSTED
+            assert (caught.value.reason, caught.value.passing) == ("REQUEST_TOO_LARGE", False)
+            assert caught.value.metadata == {"bytes": "4099", "limit_bytes": "2048"}
 
     asyncio.run(scenario())
 

@@ -71,11 +71,19 @@ def test_the_liability_is_shown_with_its_groups_and_an_estimate(
     async def look() -> str:
         async with old_ledger(database_url, certificates) as endpoints:
             report = await asyncio.to_thread(ask_liability, endpoints, None)
+            for asset in report.assets:
+                for groups in (asset.by_source, asset.by_rule, asset.by_earned_month,
+                               asset.by_expiry_month):  # fmt: skip
+                    shares = [group.figures.breakage for group in groups]
+                    assert sum(shares) == asset.breakage.amount == asset.total.breakage
+            assert report.assets[0].breakage.amount > 0
             return shown(lambda console: show_liability(report, console))
 
     text = " ".join(asyncio.run(look()).split())
     for part in (
         "100 points = 1 CNY",
+        "of it held",
+        "owed by members",
         "POINTS by source",
         "POINTS by last month of use",
         "CASH by month of earning",

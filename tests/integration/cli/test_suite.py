@@ -97,7 +97,7 @@ def test_every_line_of_the_log_names_its_process(running: Suite) -> None:
     log = wait_until(running.log.read_text, 10, "the log has lines")
     names = {line.partition(" | ")[0].strip() for line in log.splitlines()}
     assert SERVE in names
-    assert names <= {SERVE, RELAY, "coupon.migrate", "smsc", "mail"}
+    assert names <= {SERVE, RELAY, "coupon.work", "coupon.migrate", "smsc", "mail"}
 
 
 def test_a_stopped_suite_leaves_nothing_listening(

@@ -28,6 +28,11 @@ from tests.integration.coupon.asking import (
     rolling_back,
 )
 from tests.integration.coupon.running import REQUEST_KEY, running
+from tests.remembering import (
+    remember_an_old_and_a_young_one,
+    remembered,
+    two_replicas_at_work,
+)
 from tests.waiting import wait_until
 
 PROGRAM = [sys.executable, "-c", "from services.coupon.main import main; main()"]
@@ -154,3 +159,13 @@ def test_the_relay_publishes_a_checkouts_story_in_order_of_its_versions(
     assert redeemed.discounts[0].amount_minor == 5_000
     assert list(redeemed.discounts[0].line_amounts_minor) == [3_000, 2_000]
     assert (redeemed.currency, redeemed.place.property_code) == ("CNY", "SHA01")
+
+
+def test_the_work_role_forgets_requests_after_thirty_days_in_two_replicas(
+    database_url: str, certificates: Path
+) -> None:
+    settings = environment(database_url, certificates)
+    assert run("migrate", settings).returncode == 0
+    remember_an_old_and_a_young_one(database_url)
+    with two_replicas_at_work(PROGRAM, settings, "requests"):
+        assert remembered(database_url) == ["young"]

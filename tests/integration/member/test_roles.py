@@ -19,6 +19,11 @@ from chassis.messaging.topics import ensure_topics, topic_of
 from chassis.security import KeyRing, development_key_ring
 from tests.integration.member.requests import enrolment
 from tests.integration.member.running import INDEX_KEY, REQUEST_KEY, migrated, running
+from tests.remembering import (
+    remember_an_old_and_a_young_one,
+    remembered,
+    two_replicas_at_work,
+)
 from tests.waiting import wait_until
 
 PROGRAM = [sys.executable, "-c", "from services.member.main import main; main()"]
@@ -133,3 +138,13 @@ def test_the_relay_publishes_an_enrolment_under_the_members_id(
     assert record.key.decode() == member_id
     assert dict(record.headers)["ce_type"] == b"huitouke.member.v1.MemberEnrolled"
     assert events_pb2.MemberEnrolled.FromString(record.value).member_id == member_id
+
+
+def test_the_work_role_forgets_requests_after_thirty_days_in_two_replicas(
+    database_url: str, certificates: Path
+) -> None:
+    settings = environment(database_url, certificates)
+    migrated(database_url)
+    remember_an_old_and_a_young_one(database_url)
+    with two_replicas_at_work(PROGRAM, settings, "requests"):
+        assert remembered(database_url) == ["young"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -12,13 +11,13 @@ from psycopg.errors import IntegrityError
 from chassis.clock import ManualClock
 from chassis.identifiers import new_id
 from chassis.storage.engine import create_engine
+from chassis.storage.housekeeping import Housekeeping
 from services.notify.domain.messages import Channel, State
 from services.notify.domain.plans import Plan
 from services.notify.domain.receipts import Receipt
-from services.notify.jobs.receiving import Housekeeping
+from services.notify.jobs.receiving import UNMATCHED
 from services.notify.storage import arrivals, receipts
 from services.notify.storage.arrivals import Arrival
-from services.notify.storage.transactions import Transactions
 from tests.integration.notify.running import migrated
 
 NOW = datetime(2030, 5, 1, tzinfo=UTC)
@@ -95,7 +94,7 @@ def test_a_receipt_that_nothing_is_found_for_is_forgotten_after_a_week(database_
         receipts.keep(connection, [Receipt("p", "old", "DELIVRD")], NOW)
         receipts.keep(connection, [Receipt("p", "new", "DELIVRD")], NOW + timedelta(days=7))
     clock.advance(timedelta(days=7, seconds=1))
-    asyncio.run(Housekeeping(engine, Transactions(engine), clock).tidy())
+    assert Housekeeping(engine, clock, [UNMATCHED], 3600.0).batch(UNMATCHED) == 1
     with engine.begin() as connection:
         left = connection.exec_driver_sql("SELECT provider_message_id FROM receipts").fetchall()
     engine.dispose()

@@ -130,7 +130,7 @@ def test_a_draft_tells_the_difference_it_would_have_made_by_rule_and_example(
     async def dry_run() -> None:
         async with serve() as points:
             members, operator = await some_history(points), points.caller("operator")
-            later = bonus("NEXT_MONTH", 11, budget_points=50)
+            later = bonus("NEXT_MONTH", 11)
             later.valid_from.FromDatetime(datetime.now(UTC) + timedelta(days=30))
             off = bonus("OFF_SEASON", 500, seasons=[season_pb2.SEASON_OFF])
             rules = (later, off, bonus("GIFT", 7, expression="amounts.DINING > 20000"))
@@ -150,7 +150,7 @@ def test_a_draft_tells_the_difference_it_would_have_made_by_rule_and_example(
             found = await last(operator, request)
             by_code = {rule.rule_code: rule for rule in found.rules}
             campaign = by_code["NEXT_MONTH"]
-            assert (campaign.points_tried, campaign.budget_points) == (264, 50)
+            assert (campaign.points_tried, campaign.budget_points) == (264, 0)
             halves = sorted(members)[3]
             totals = 0
             for member_from, member_until in (("", str(halves)), (str(halves), "")):
@@ -161,6 +161,101 @@ def test_a_draft_tells_the_difference_it_would_have_made_by_rule_and_example(
             assert not bounded.complete
             rest = trying(draft_id=made, member_from=bounded.next_member)
             assert bounded.checkouts + (await last(operator, rest)).checkouts == 24
+
+    asyncio.run(dry_run())
+
+
+def rules_of(found: Any) -> dict[str, Any]:
+    return {rule.rule_code: rule for rule in found.rules}
+
+
+async def dine(points: Points, member: UUID, checkout: UUID | None = None) -> UUID:
+    """A dinner of 100 yuan; returns its id."""
+    checkout = checkout or uuid4()
+    bought = purchase(member, 10_000, occurred_at=datetime.now(UTC))
+    await points.caller().call("Post", post(bought, checkout))
+    return checkout
+
+
+def test_a_total_budget_goes_to_who_came_first_and_no_further(serve: Serve) -> None:
+    """30 points a dinner of 100: the fourth guest gets what is left, unless the first gave back."""
+
+    async def dry_run() -> None:
+        async with serve() as points:
+            operator, guests = points.caller("operator"), [uuid4() for _ in range(6)]
+            dinners = [await dine(points, guest) for guest in guests]
+            made = await draft(operator, bonus("SPRING", 30, budget_points=100))
+            found = await last(operator, trying(draft_id=made))
+            assert (found.complete, found.checkouts, found.checkouts_changed) == (True, 6, 4)
+            spring = rules_of(found)["SPRING"]
+            assert (spring.points_tried, spring.checkouts_tried, spring.budget_points) == (
+                100,
+                4,
+                100,
+            )
+            assert {each.checkout_id: each.points_tried - each.points_recorded
+                    for each in found.examples} == {
+                str(dinners[0]): 30, str(dinners[1]): 30, str(dinners[2]): 30, str(dinners[3]): 10,
+            }  # fmt: skip
+            await points.caller().call("Reverse", reverse(guests[0], dinners[0]))
+            late = await dine(points, uuid4())
+            found = await last(operator, trying(draft_id=made))
+            assert rules_of(found)["SPRING"].points_tried == 100 + 30
+            assert (str(late), 130) in {
+                (each.checkout_id, each.points_tried) for each in found.examples
+            }
+
+    asyncio.run(dry_run())
+
+
+def test_a_version_with_budgets_and_caps_makes_no_difference_to_what_it_decided(
+    serve: Serve,
+) -> None:
+    async def dry_run() -> None:
+        async with serve() as points:
+            operator, guests = points.caller("operator"), [uuid4() for _ in range(4)]
+            await publish(
+                operator,
+                bonus("SPRING", 30, budget_points=200, caps=programme_pb2.Caps(per_member=50)),
+                bonus("SUMMER", 9, budget_points=40, pending=programme_pb2.Pending(days=3)),
+                since=datetime(2020, 1, 1, tzinfo=UTC),
+            )
+            dinners = [await dine(points, guest) for guest in guests]
+            await points.caller().call("Reverse", reverse(guests[1], dinners[1], amount=4_000))
+            middle = datetime.now(UTC)
+            for guest in (*guests, uuid4(), uuid4()):
+                await dine(points, guest)
+            await points.caller().call("Reverse", reverse(guests[0], dinners[0]))
+            await dine(points, uuid4())
+            request = trying(version=2)
+            for since, dined in ((None, 11), (middle, 7)):
+                if since:
+                    request.posted_from.FromDatetime(since)
+                found = await last(operator, request)
+                assert (found.checkouts, found.checkouts_changed) == (dined, 0)
+                assert found.points_tried == found.points_recorded
+            given = rules_of(await last(operator, trying(version=2)))
+            assert given["SUMMER"].points_tried > 40  # more than once, for some came back
+
+    asyncio.run(dry_run())
+
+
+def test_a_run_by_time_stops_at_its_bound_and_says_where(serve: Serve) -> None:
+    async def dry_run() -> None:
+        async with serve() as points:
+            operator = points.caller("operator")
+            guests = sorted(uuid4() for _ in range(4))
+            for guest in reversed(guests):
+                await dine(points, guest)
+            made = await draft(operator, bonus("SPRING", 30, budget_points=1_000))
+            found = await last(operator, trying(draft_id=made, checkouts_max=3))
+            assert (found.done, found.complete, found.checkouts) == (True, False, 3)
+            assert not found.next_member
+            rest = trying(draft_id=made)
+            rest.posted_from.CopyFrom(found.stopped_at)
+            assert (await last(operator, rest)).checkouts == 1
+            half = trying(draft_id=made, member_from=str(guests[2]))
+            assert rules_of(await last(operator, half))["SPRING"].points_tried == 60
 
     asyncio.run(dry_run())
 

@@ -103,6 +103,10 @@ def test_the_liability_is_what_working_lot_by_lot_gives(
         assert summed == found.total
 
 
+Given = tuple[str, UUID | None, str]
+"""House account, merchant and rule."""
+
+
 class Naive:
     """The report, worked out lot by lot."""
 
@@ -113,6 +117,7 @@ class Naive:
         self.by_earned: dict[int, Figures] = defaultdict(Figures)
         self.by_expiry: dict[int | None, Figures] = defaultdict(Figures)
         self.flows: dict[Cohort, dict[int, Flow]] = {}
+        self.ledger = ledger
         for lot in ledger.lots:
             postings = [
                 each
@@ -125,7 +130,8 @@ class Naive:
                 expiry = month_of(lot.expires_at - timedelta(microseconds=1), ZONE)
             if lot.expires_at and lot.expires_at <= (as_of or NOW):
                 self.due += sum(each.amount for each in postings)
-            for (house, merchant, rule), figures in shared(postings).items():
+            weights = self.given(lot.member_id, lot.lot_number, as_of)
+            for (house, merchant, rule), figures in shared(postings, weights).items():
                 for group in (
                     self.total,
                     self.by_source[house, merchant],
@@ -136,6 +142,28 @@ class Naive:
                     group.add(figures)
             if expiry and postings:
                 self._flow(Cohort(earned, expiry), postings)
+
+    def given(self, member: UUID, number: int, as_of: datetime | None) -> dict[Given, int]:
+        """By what a lot was filled, or the one it was first taken from."""
+        given: dict[Given, int] = {}
+        for each in self.ledger.postings:
+            if (each.member_id, each.lot_number) != (member, number) or each.amount < 0:
+                continue
+            if each.house == "TRANSFER":
+                return self._given_to_the_giver(each, as_of)
+            if as_of is None or each.posted_at <= as_of:
+                key = (each.house, each.merchant_id, each.rule)
+                given[key] = given.get(key, 0) + each.amount
+        return given
+
+    def _given_to_the_giver(self, arrived: Posting, as_of: datetime | None) -> dict[Given, int]:
+        (gone,) = (
+            each
+            for each in self.ledger.postings
+            if (each.reference_id, each.line) == (arrived.reference_id, arrived.line)
+            and each.amount < 0
+        )
+        return self.given(gone.member_id, gone.lot_number, as_of)
 
     def _flow(self, cohort: Cohort, postings: list[Posting]) -> None:
         for each in postings:
@@ -151,21 +179,17 @@ class Naive:
                 flow.withdrawn -= each.amount
 
 
-def shared(postings: list[Posting]) -> dict[tuple[str, UUID | None, str], Figures]:
-    """A lot's figures divided among its sources."""
-    given: dict[tuple[str, UUID | None, str], int] = {}
-    for each in postings:
-        if each.amount > 0:
-            key = (each.house, each.merchant_id, each.rule)
-            given[key] = given.get(key, 0) + each.amount
+def shared(postings: list[Posting], given: dict[Given, int]) -> dict[Given, Figures]:
+    """A lot's figures divided among its sources; what came by a transfer was earned elsewhere."""
     weights = list(given.values())
-    if not weights:
+    if not postings:
         return {}
     spent = -sum(each.amount for each in postings if each.house in SPENT)
     expired = -sum(each.amount for each in postings if each.house == "EXPIRED")
     left = sum(each.amount for each in postings)
     parts = [allocate(figure, weights) for figure in (spent, expired, left)]
+    own = not any(each.house == "TRANSFER" and each.amount > 0 for each in postings)
     return {
-        key: Figures(weight, *part)
+        key: Figures(weight if own else 0, *part)
         for (key, weight), *part in zip(given.items(), *parts, strict=True)
     }

@@ -123,13 +123,25 @@ def test_the_liability_of_a_past_instant_is_what_was_answered_then(serve: Serve)
             clock.advance(timedelta(days=800))  # everything that expires has
             await dine(1_000)
             asked = reports.GetLiabilityReportRequest(as_of=then.as_of)
-            assert await reporter.call("GetLiabilityReport", asked) == then
+            again = await reporter.call("GetLiabilityReport", asked)
+            assert again == without_held_groups(then)
             after = await reporter.call("GetLiabilityReport", now)
             assert after.assets[POINTS].total.expired == 700 - 200 + 288
             assert after.assets[POINTS].total.outstanding == 10
             assert after.assets[BONUS].total.outstanding == 0
 
     asyncio.run(look_back())
+
+
+def without_held_groups(report: Any) -> Any:
+    """What is left of a report once nobody knows any more which lots were held."""
+    for asset in report.assets:
+        for groups in (
+            asset.by_source, asset.by_rule, asset.by_earned_month, asset.by_expiry_month,
+        ):  # fmt: skip
+            for group in groups:
+                group.figures.ClearField("held")
+    return report
 
 
 def test_what_is_due_but_not_yet_posted_as_expired_is_told_apart(serve: Serve) -> None:

@@ -38,7 +38,7 @@ WRITTEN = {
     "imports": tables.IMPORTS,
     "rejected_rows": tables.REJECTED_ROWS,
 }
-DEFAULTED = {"members": {"currency": "text"}}
+DEFAULTED = {"members": {"currency": "text"}, "rule_usage": {"changed_at": "timestamptz"}}
 _COLUMNS = """
 SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped

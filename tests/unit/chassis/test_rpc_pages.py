@@ -30,6 +30,33 @@ def test_a_token_reads_back_for_its_own_query_alone(last: UUID, query: str) -> N
         PageTokens(b"synthetic key of 32 bytes length", "coupon").read(query, token)
 
 
+@given(st.binary(max_size=60), st.text(max_size=20))
+def test_what_is_sealed_is_unsealed_for_its_own_query_alone(content: bytes, query: str) -> None:
+    token = TOKENS.seal(query, content)
+    assert TOKENS.unseal(query, token) == content
+    for other, wrong in ((query + "x", token), (query, token[1:]), (query, "A" + token)):
+        with pytest.raises(Refusal, match="PAGE_TOKEN_INVALID"):
+            TOKENS.unseal(other, wrong)
+
+
+@given(st.binary(max_size=30), st.text(min_size=1, max_size=20))
+def test_what_is_sealed_never_passes_for_a_part_of_another_query(moved: bytes, query: str) -> None:
+    """The same bytes in a row, cut elsewhere, have another token."""
+    whole = TOKENS.seal(query, moved + b"tail")
+    part = TOKENS.seal("tail" + query, moved)
+    assert whole[-18:] != part[-18:]
+
+
+def test_a_sealed_token_and_one_of_an_id_are_no_use_in_each_others_place() -> None:
+    sealed = TOKENS.seal("query", numbered(1).bytes)
+    issued = TOKENS.issue("query", numbered(1))
+    for wrong in (sealed, TOKENS.seal("query", b"fifteen bytes..")):
+        with pytest.raises(Refusal, match="PAGE_TOKEN_INVALID"):
+            TOKENS.read("query", wrong)
+    with pytest.raises(Refusal, match="PAGE_TOKEN_INVALID"):
+        TOKENS.unseal("query", issued)
+
+
 @given(st.data())
 def test_a_token_with_any_character_changed_or_added_is_refused(data: st.DataObject) -> None:
     token = TOKENS.issue("query", numbered(1))

@@ -15,6 +15,7 @@ from services.points.domain.breakage import (
     estimate,
     observe,
 )
+from services.points.domain.liability import Figures, breakage_by_group
 
 JAN, FEB, MAR, APR, MAY = range(24_312, 24_317)
 """2026, whose January is 2026 * 12 months after the year 0."""
@@ -72,6 +73,28 @@ def test_the_estimate_is_the_one_worked_by_hand() -> None:
     assert found.status is BreakageStatus.ESTIMATED
     assert found.amount == 540 + 1080 + 540 + 216
     assert (found.not_estimated, found.cohorts) == (0, 3)
+
+
+def test_each_group_has_its_own_cohorts_part_of_the_estimate_and_they_add_up() -> None:
+    """540, 1080, 540 and 216 of the cohorts, two of which two groups share."""
+    found = estimate(worked_example(), APR, cohorts_min=1, points_min=1)
+    january, february = Cohort(JAN, MAR), Cohort(FEB, APR)
+    march, april = Cohort(MAR, MAY), Cohort(APR, MAY + 1)
+    here = Figures(outstanding=900, ending={january: 540, february: 400})
+    there = Figures(outstanding=2000, ending={february: 800, march: 800, april: 400})
+    never = Figures(outstanding=70)
+    assert breakage_by_group(found, [here, there, never]) == [540 + 360, 720 + 540 + 216, 0]
+
+
+def test_parts_of_the_estimate_are_whole_points_by_largest_remainder() -> None:
+    flows = {Cohort(JAN, MAR): {JAN: Flow(entered=300, redeemed=1)}}
+    found = estimate(flows, FEB, cohorts_min=1, points_min=1)
+    assert found.amount == 0  # ages 1 and 2 were never seen
+    assert breakage_by_group(found, [Figures(ending={Cohort(JAN, MAR): 299})]) == [0]
+    due = estimate(flows, APR, cohorts_min=1, points_min=1)
+    assert due.amount == 299
+    thirds = [Figures(ending={Cohort(JAN, MAR): part}) for part in (100, 100, 99)]
+    assert breakage_by_group(due, thirds) == [100, 100, 99]
 
 
 def test_what_must_pass_an_age_seen_too_seldom_is_told_apart() -> None:

@@ -1,7 +1,8 @@
 """The liability at an instant, recomputed from postings: lots as they stood, by who gave them.
 
-Lots don't know who funds them; the postings that put something into them do. What a lot holds is
-divided among those by largest remainder, as domain.shares.allocate does it.
+Lots don't know who funds them; the postings that put something into them do, and for what was
+transferred those of the lot that was first issued. What a lot holds is divided among those by
+largest remainder, as domain.shares.allocate does it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from services.points.storage.reports.ranges import (
     go_on,
     member_ranges,
 )
+from services.points.storage.reports.set_aside import add_set_aside
+from services.points.storage.reports.transferred import inherited
 
 _SPENT: Final = "('REDEEMED', 'SETTLEMENT')"
 """House accounts that what is spent goes to, and what is given back comes from."""
@@ -44,7 +47,7 @@ def _shared(figure: str) -> str:
     That is the exact part rounded down, and one more for the largest remainders: the earlier
     posting's where they are equal.
     """
-    exact = f"{figure}::numeric * earned"
+    exact = f"{figure}::numeric * weight"
     return f"""(div({exact}, whole) + CASE WHEN row_number() OVER (
             PARTITION BY member_id, lot_number ORDER BY mod({exact}, whole) DESC, place
         ) <= {figure} - sum(div({exact}, whole)) OVER lot THEN 1 ELSE 0 END)::bigint"""
@@ -59,32 +62,48 @@ WITH moved AS (
     WHERE member_id BETWEEN %(low)s AND %(high)s AND lot_number IS NOT NULL
       AND coalesce(posted_at <= %(as_of)s, true)
     GROUP BY member_id, lot_number
+), pinned AS (
+    SELECT member_id, lot_number, sum(amount)::bigint AS held
+    FROM hold_lots JOIN holds USING (member_id, hold_id)
+    WHERE member_id BETWEEN %(low)s AND %(high)s AND %(as_of)s::timestamptz IS NULL
+      AND state = 'OPEN' AND coalesce(timeout_at > %(now)s, true)
+    GROUP BY member_id, lot_number
 ), given AS (
-    SELECT member_id, lot_number, asset, house, funder, merchant_id, rule,
-           sum(amount)::bigint AS earned, min(line) AS place
+    SELECT member_id, lot_number, house, funder, merchant_id, rule,
+           sum(amount)::bigint AS weight, sum(amount)::bigint AS earned, min(line) AS place
     FROM postings
     WHERE member_id BETWEEN %(low)s AND %(high)s AND lot_number IS NOT NULL
-      AND coalesce(posted_at <= %(as_of)s, true) AND amount > 0 AND house NOT IN {_SPENT}
-    GROUP BY member_id, lot_number, asset, house, funder, merchant_id, rule
+      AND coalesce(posted_at <= %(as_of)s, true)
+      AND amount > 0 AND house NOT IN {_SPENT} AND house <> 'TRANSFER'
+    GROUP BY member_id, lot_number, house, funder, merchant_id, rule
+    UNION ALL
+    SELECT member_id, lot_number, house, funder, merchant_id, rule, weight, 0, place
+    FROM unnest(%(member_id)s::uuid[], %(lot_number)s::integer[], %(house)s::house_account[],
+                %(funder)s::funder[], %(merchant_id)s::uuid[], %(rule)s::text[],
+                %(weight)s::bigint[], %(place)s::smallint[])
+         AS inherited (member_id, lot_number, house, funder, merchant_id, rule, weight, place)
 ), weighed AS (
-    SELECT given.*, outstanding, redeemed, expired, sum(earned) OVER lot AS whole,
-           count(*) OVER lot AS sources
+    SELECT given.*, outstanding, redeemed, expired, coalesce(held, 0) AS held,
+           sum(weight) OVER lot AS whole, count(*) OVER lot AS sources
     FROM given JOIN moved USING (member_id, lot_number)
+    LEFT JOIN pinned USING (member_id, lot_number)
     WINDOW lot AS (PARTITION BY member_id, lot_number)
 ), shared AS (
-    SELECT member_id, lot_number, asset, house, funder, merchant_id, rule, earned, redeemed,
-           expired, outstanding
+    SELECT member_id, lot_number, house, funder, merchant_id, rule, earned, redeemed,
+           expired, outstanding, held
     FROM weighed WHERE sources = 1
     UNION ALL
-    SELECT member_id, lot_number, asset, house, funder, merchant_id, rule, earned,
-           {_shared("redeemed")}, {_shared("expired")}, {_shared("outstanding")}
+    SELECT member_id, lot_number, house, funder, merchant_id, rule, earned,
+           {_shared("redeemed")}, {_shared("expired")}, {_shared("outstanding")},
+           {_shared("held")}
     FROM weighed WHERE sources > 1 WINDOW lot AS (PARTITION BY member_id, lot_number)
 )
-SELECT shared.asset, house, funder, merchant_id, rule,
+SELECT lots.asset::text, house::text, funder::text, merchant_id, rule,
        {_month("earned_at")}, {_month("(expires_at - interval '1 microsecond')")},
        sum(earned)::bigint, sum(redeemed)::bigint, sum(shared.expired)::bigint,
-       sum(outstanding)::bigint,
-       coalesce(sum(outstanding) FILTER (WHERE expires_at <= %(now)s), 0)::bigint
+       sum(outstanding)::bigint, sum(shared.held)::bigint,
+       coalesce(sum(outstanding - shared.held)
+                FILTER (WHERE expires_at <= %(now)s), 0)::bigint
 FROM shared JOIN lots USING (member_id, lot_number)
 GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
@@ -123,12 +142,14 @@ def liability(
     programmes = Programmes()
     read_newer(connection, programmes)
     at = as_of or now
-    found = Liability(at, zone, programmes.valid_at(at))
+    found = Liability(at, zone, programmes.valid_at(at), past=as_of is not None)
     asked = {"as_of": as_of, "now": at, "zone": zone.key}
     for keys in member_ranges(driver, range_rows):
         proceed()
-        _add_lots(driver, keys.parameters | asked, found)
-        _add_flows(driver, keys.parameters | asked, found)
+        bounds = keys.parameters | asked
+        _add_lots(driver, bounds | inherited(driver, keys.parameters, as_of), found)
+        _add_flows(driver, bounds, found)
+        add_set_aside(driver, bounds, found)
     return found
 
 
@@ -144,8 +165,7 @@ def _check_zone(driver: Driver, zone: ZoneInfo) -> None:
 
 def _add_lots(driver: Driver, parameters: dict[str, Any], found: Liability) -> None:
     for (
-        asset, house, funder, merchant_id, rule, earned_month, expiry_month,
-        earned, redeemed, expired, outstanding, due,
+        asset, house, funder, merchant_id, rule, earned_month, expiry_month, *figures, due,
     ) in driver.execute(_LOTS, parameters):  # fmt: skip
         found.assets[Asset(asset)].add(
             LotGroup(
@@ -154,7 +174,7 @@ def _add_lots(driver: Driver, parameters: dict[str, Any], found: Liability) -> N
                 rule,
                 month_of(earned_month, found.zone),
                 month_of(expiry_month, found.zone) if expiry_month else None,
-                Figures(earned, redeemed, expired, outstanding),
+                Figures(*figures),
                 due,
             )
         )

@@ -90,6 +90,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The checkout's coupons are reserved, not redeemed yet, so that there is nothing to roll back. Never remembered:
     redeem, then repeat with the same request_id.
     """
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 32
+    """The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+    text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+    """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 33
+    """The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -164,4 +170,10 @@ ERROR_REASON_CHECKOUT_NOT_REDEEMED: ErrorReason.ValueType  # 31
 """The checkout's coupons are reserved, not redeemed yet, so that there is nothing to roll back. Never remembered:
 redeem, then repeat with the same request_id.
 """
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 32
+"""The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+"""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 33
+"""The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -160,6 +160,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
     ERROR_REASON_TOP_UP_REFUNDED: _ErrorReason.ValueType  # 108
     """From the ledger: the top-up was refunded already."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 118
+    """The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+    text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+    """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 119
+    """The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -304,4 +310,10 @@ ERROR_REASON_TOP_UP_TOO_OLD: ErrorReason.ValueType  # 107
 """From the ledger: the top-up is older than it may be refunded; metadata `refundable_until`."""
 ERROR_REASON_TOP_UP_REFUNDED: ErrorReason.ValueType  # 108
 """From the ledger: the top-up was refunded already."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 118
+"""The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+"""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 119
+"""The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

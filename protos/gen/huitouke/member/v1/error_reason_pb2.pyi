@@ -68,6 +68,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Who vouches for the mobile may not: only staff at a front desk do."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 22
     """The member's etag changed meanwhile; read again and repeat."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 23
+    """The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+    text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+    """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 24
+    """The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -120,4 +126,10 @@ ERROR_REASON_MOBILE_NOT_PROVEN: ErrorReason.ValueType  # 21
 """Who vouches for the mobile may not: only staff at a front desk do."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 22
 """The member's etag changed meanwhile; read again and repeat."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 23
+"""The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+"""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 24
+"""The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

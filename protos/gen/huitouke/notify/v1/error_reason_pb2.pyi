@@ -50,6 +50,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The template does not compile, or uses a variable it does not declare; metadata `line`."""
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 13
     """The page token is not one of this service, or belongs to another query."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 14
+    """The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+    text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+    """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 15
+    """The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -84,4 +90,10 @@ ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 12
 """The template does not compile, or uses a variable it does not declare; metadata `line`."""
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 13
 """The page token is not one of this service, or belongs to another query."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 14
+"""The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+"""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 15
+"""The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -172,6 +172,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The row was earned in the future."""
     ERROR_REASON_IMPORT_NOT_FOUND: _ErrorReason.ValueType  # 90
     """No rows of this import ever came."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 91
+    """The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+    text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+    """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 92
+    """The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo on every refusal (domain "huitouke"),
@@ -328,4 +334,10 @@ ERROR_REASON_EARNED_IN_FUTURE: ErrorReason.ValueType  # 89
 """The row was earned in the future."""
 ERROR_REASON_IMPORT_NOT_FOUND: ErrorReason.ValueType  # 90
 """No rows of this import ever came."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 91
+"""The request is larger than the service takes in one message. gRPC refuses it before it is read, with RESOURCE_EXHAUSTED and its own
+text "Received message larger than max (bytes vs. limit)" and no details; the suite's clients give it this reason. Send less in one call.
+"""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 92
+"""The call's metadata (headers) is larger than 8 KB. gRPC refuses it likewise: "received metadata size exceeds ... limit"."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 from huitouke.type.v1 import place_pb2 as huitouke_dot_type_dot_v1_dot_place__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhuitouke/points/v1/hold.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\xb5\x03\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.huitouke.points.v1.HoldState\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0e\n\x06points\x18\x05 \x01(\x03\x12\x12\n\ncash_minor\x18\x06 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x07 \x01(\x03\x12\x13\n\x0b\x63heckout_id\x18\x08 \x01(\t\x12\x31\n\rauthorized_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ntimeout_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_captured\x18\x0c \x01(\x03\x12\x1b\n\x13\x63\x61sh_captured_minor\x18\r \x01(\x03\x12\x1c\n\x14\x62onus_captured_minor\x18\x0e \x01(\x03\x12\x13\n\x0bmerchant_id\x18\x0f \x01(\t\"\xad\x04\n\x14\x41uthorizeHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1e\n\x06points\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12*\n\x12stored_value_minor\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12?\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01H\x00\x12\x1f\n\x0b\x63heckout_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n\x18\x61uthorize_hold.something\x12Ipoints or stored_value_minor must be above 0: a hold sets something aside\x1a.this.points > 0 || this.stored_value_minor > 0B\x05\n\x03\x65nd\"\xf4\x01\n\x15\x41uthorizeHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x31\n\rauthorized_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ntimeout_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x12\n\ncash_minor\x18\x05 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x06 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x07 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xc7\x03\n\x12\x43\x61ptureHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1e\n\x06points\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12*\n\x12stored_value_minor\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00:\xa1\x01\xbaH\x9d\x01\x1a\x9a\x01\n\x16\x63\x61pture_hold.something\x12Ppoints or stored_value_minor must be above 0: to spend nothing, release the hold\x1a.this.points > 0 || this.stored_value_minor > 0\"\xaf\x02\n\x13\x43\x61ptureHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12/\n\x0b\x63\x61ptured_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_captured\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_captured_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_captured_minor\x18\x05 \x01(\x03\x12\x17\n\x0fpoints_released\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_released_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_released_minor\x18\x08 \x01(\x03\x12.\n\x08\x62\x61lances\x18\t \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\x82\x01\n\x12ReleaseHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xdb\x01\n\x13ReleaseHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12/\n\x0breleased_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_released\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_released_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_released_minor\x18\x05 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x06 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"H\n\x0eGetHoldRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"9\n\x0fGetHoldResponse\x12&\n\x04hold\x18\x01 \x01(\x0b\x32\x18.huitouke.points.v1.Hold\"3\n\x14ListOpenHoldsRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x15ListOpenHoldsResponse\x12\'\n\x05holds\x18\x01 \x03(\x0b\x32\x18.huitouke.points.v1.Hold*\x86\x01\n\tHoldState\x12\x1a\n\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n\x13HOLD_STATE_CAPTURED\x10\x02\x12\x17\n\x13HOLD_STATE_RELEASED\x10\x03\x12\x16\n\x12HOLD_STATE_EXPIRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhuitouke/points/v1/hold.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a!huitouke/points/v1/purchase.proto\x1a\x1chuitouke/type/v1/place.proto\"\xb5\x03\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.huitouke.points.v1.HoldState\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0e\n\x06points\x18\x05 \x01(\x03\x12\x12\n\ncash_minor\x18\x06 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x07 \x01(\x03\x12\x13\n\x0b\x63heckout_id\x18\x08 \x01(\t\x12\x31\n\rauthorized_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ntimeout_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_captured\x18\x0c \x01(\x03\x12\x1b\n\x13\x63\x61sh_captured_minor\x18\r \x01(\x03\x12\x1c\n\x14\x62onus_captured_minor\x18\x0e \x01(\x03\x12\x13\n\x0bmerchant_id\x18\x0f \x01(\t\"\xad\x04\n\x14\x41uthorizeHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1e\n\x06points\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12*\n\x12stored_value_minor\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12?\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01H\x00\x12\x1f\n\x0b\x63heckout_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n\x18\x61uthorize_hold.something\x12Ipoints or stored_value_minor must be above 0: a hold sets something aside\x1a.this.points > 0 || this.stored_value_minor > 0B\x05\n\x03\x65nd\"\xf4\x01\n\x15\x41uthorizeHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x31\n\rauthorized_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ntimeout_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x12\n\ncash_minor\x18\x05 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x06 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x07 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\xc7\x03\n\x12\x43\x61ptureHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05place\x18\x04 \x01(\x0b\x32\x17.huitouke.type.v1.PlaceB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1e\n\x06points\x18\x06 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12*\n\x12stored_value_minor\x18\x07 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00:\xa1\x01\xbaH\x9d\x01\x1a\x9a\x01\n\x16\x63\x61pture_hold.something\x12Ppoints or stored_value_minor must be above 0: to spend nothing, release the hold\x1a.this.points > 0 || this.stored_value_minor > 0\"\xaf\x02\n\x13\x43\x61ptureHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12/\n\x0b\x63\x61ptured_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_captured\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_captured_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_captured_minor\x18\x05 \x01(\x03\x12\x17\n\x0fpoints_released\x18\x06 \x01(\x03\x12\x1b\n\x13\x63\x61sh_released_minor\x18\x07 \x01(\x03\x12\x1c\n\x14\x62onus_released_minor\x18\x08 \x01(\x03\x12.\n\x08\x62\x61lances\x18\t \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"\x82\x01\n\x12ReleaseHoldRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._:/-]{1,128}$\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tmember_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xdb\x01\n\x13ReleaseHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12/\n\x0breleased_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpoints_released\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61sh_released_minor\x18\x04 \x01(\x03\x12\x1c\n\x14\x62onus_released_minor\x18\x05 \x01(\x03\x12.\n\x08\x62\x61lances\x18\x06 \x01(\x0b\x32\x1c.huitouke.points.v1.Balances\"H\n\x0eGetHoldRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07hold_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"9\n\x0fGetHoldResponse\x12&\n\x04hold\x18\x01 \x01(\x0b\x32\x18.huitouke.points.v1.Hold\"3\n\x14ListOpenHoldsRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x15ListOpenHoldsResponse\x12\'\n\x05holds\x18\x01 \x03(\x0b\x32\x18.huitouke.points.v1.Hold\"c\n\x19\x42\x61tchAuthorizeHoldRequest\x12\x46\n\x05items\x18\x01 \x03(\x0b\x32*.huitouke.points.v1.BatchAuthorizeHoldItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xa5\x01\n\x16\x42\x61tchAuthorizeHoldItem\x12\x41\n\x07request\x18\x01 \x01(\x0b\x32(.huitouke.points.v1.AuthorizeHoldRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"]\n\x1a\x42\x61tchAuthorizeHoldResponse\x12?\n\x08outcomes\x18\x01 \x03(\x0b\x32-.huitouke.points.v1.BatchAuthorizeHoldOutcome\"\x9b\x01\n\x19\x42\x61tchAuthorizeHoldOutcome\x12=\n\x08response\x18\x01 \x01(\x0b\x32).huitouke.points.v1.AuthorizeHoldResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"_\n\x17\x42\x61tchCaptureHoldRequest\x12\x44\n\x05items\x18\x01 \x03(\x0b\x32(.huitouke.points.v1.BatchCaptureHoldItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xa1\x01\n\x14\x42\x61tchCaptureHoldItem\x12?\n\x07request\x18\x01 \x01(\x0b\x32&.huitouke.points.v1.CaptureHoldRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x18\x42\x61tchCaptureHoldResponse\x12=\n\x08outcomes\x18\x01 \x03(\x0b\x32+.huitouke.points.v1.BatchCaptureHoldOutcome\"\x97\x01\n\x17\x42\x61tchCaptureHoldOutcome\x12;\n\x08response\x18\x01 \x01(\x0b\x32\'.huitouke.points.v1.CaptureHoldResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result\"_\n\x17\x42\x61tchReleaseHoldRequest\x12\x44\n\x05items\x18\x01 \x03(\x0b\x32(.huitouke.points.v1.BatchReleaseHoldItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xa1\x01\n\x14\x42\x61tchReleaseHoldItem\x12?\n\x07request\x18\x01 \x01(\x0b\x32&.huitouke.points.v1.ReleaseHoldRequestB\x06\xbaH\x03\xd8\x01\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x18\x42\x61tchReleaseHoldResponse\x12=\n\x08outcomes\x18\x01 \x03(\x0b\x32+.huitouke.points.v1.BatchReleaseHoldOutcome\"\x97\x01\n\x17\x42\x61tchReleaseHoldOutcome\x12;\n\x08response\x18\x01 \x01(\x0b\x32\'.huitouke.points.v1.ReleaseHoldResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\x08\n\x06result*\x86\x01\n\tHoldState\x12\x1a\n\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n\x13HOLD_STATE_CAPTURED\x10\x02\x12\x17\n\x13HOLD_STATE_RELEASED\x10\x03\x12\x16\n\x12HOLD_STATE_EXPIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -84,28 +85,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHOLDREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_LISTOPENHOLDSREQUEST'].fields_by_name['member_id']._loaded_options = None
   _globals['_LISTOPENHOLDSREQUEST'].fields_by_name['member_id']._serialized_options = b'\272H\005r\003\260\001\001'
-  _globals['_HOLDSTATE']._serialized_start=2831
-  _globals['_HOLDSTATE']._serialized_end=2965
-  _globals['_HOLD']._serialized_start=213
-  _globals['_HOLD']._serialized_end=650
-  _globals['_AUTHORIZEHOLDREQUEST']._serialized_start=653
-  _globals['_AUTHORIZEHOLDREQUEST']._serialized_end=1210
-  _globals['_AUTHORIZEHOLDRESPONSE']._serialized_start=1213
-  _globals['_AUTHORIZEHOLDRESPONSE']._serialized_end=1457
-  _globals['_CAPTUREHOLDREQUEST']._serialized_start=1460
-  _globals['_CAPTUREHOLDREQUEST']._serialized_end=1915
-  _globals['_CAPTUREHOLDRESPONSE']._serialized_start=1918
-  _globals['_CAPTUREHOLDRESPONSE']._serialized_end=2221
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=2224
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=2354
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=2357
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=2576
-  _globals['_GETHOLDREQUEST']._serialized_start=2578
-  _globals['_GETHOLDREQUEST']._serialized_end=2650
-  _globals['_GETHOLDRESPONSE']._serialized_start=2652
-  _globals['_GETHOLDRESPONSE']._serialized_end=2709
-  _globals['_LISTOPENHOLDSREQUEST']._serialized_start=2711
-  _globals['_LISTOPENHOLDSREQUEST']._serialized_end=2762
-  _globals['_LISTOPENHOLDSRESPONSE']._serialized_start=2764
-  _globals['_LISTOPENHOLDSRESPONSE']._serialized_end=2828
+  _globals['_BATCHAUTHORIZEHOLDREQUEST'].fields_by_name['items']._loaded_options = None
+  _globals['_BATCHAUTHORIZEHOLDREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_BATCHAUTHORIZEHOLDITEM'].fields_by_name['request']._loaded_options = None
+  _globals['_BATCHAUTHORIZEHOLDITEM'].fields_by_name['request']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_BATCHAUTHORIZEHOLDITEM'].fields_by_name['traceparent']._loaded_options = None
+  _globals['_BATCHAUTHORIZEHOLDITEM'].fields_by_name['traceparent']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_BATCHCAPTUREHOLDREQUEST'].fields_by_name['items']._loaded_options = None
+  _globals['_BATCHCAPTUREHOLDREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_BATCHCAPTUREHOLDITEM'].fields_by_name['request']._loaded_options = None
+  _globals['_BATCHCAPTUREHOLDITEM'].fields_by_name['request']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_BATCHCAPTUREHOLDITEM'].fields_by_name['traceparent']._loaded_options = None
+  _globals['_BATCHCAPTUREHOLDITEM'].fields_by_name['traceparent']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_BATCHRELEASEHOLDREQUEST'].fields_by_name['items']._loaded_options = None
+  _globals['_BATCHRELEASEHOLDREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_BATCHRELEASEHOLDITEM'].fields_by_name['request']._loaded_options = None
+  _globals['_BATCHRELEASEHOLDITEM'].fields_by_name['request']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_BATCHRELEASEHOLDITEM'].fields_by_name['traceparent']._loaded_options = None
+  _globals['_BATCHRELEASEHOLDITEM'].fields_by_name['traceparent']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_HOLDSTATE']._serialized_start=4390
+  _globals['_HOLDSTATE']._serialized_end=4524
+  _globals['_HOLD']._serialized_start=238
+  _globals['_HOLD']._serialized_end=675
+  _globals['_AUTHORIZEHOLDREQUEST']._serialized_start=678
+  _globals['_AUTHORIZEHOLDREQUEST']._serialized_end=1235
+  _globals['_AUTHORIZEHOLDRESPONSE']._serialized_start=1238
+  _globals['_AUTHORIZEHOLDRESPONSE']._serialized_end=1482
+  _globals['_CAPTUREHOLDREQUEST']._serialized_start=1485
+  _globals['_CAPTUREHOLDREQUEST']._serialized_end=1940
+  _globals['_CAPTUREHOLDRESPONSE']._serialized_start=1943
+  _globals['_CAPTUREHOLDRESPONSE']._serialized_end=2246
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=2249
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=2379
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=2382
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=2601
+  _globals['_GETHOLDREQUEST']._serialized_start=2603
+  _globals['_GETHOLDREQUEST']._serialized_end=2675
+  _globals['_GETHOLDRESPONSE']._serialized_start=2677
+  _globals['_GETHOLDRESPONSE']._serialized_end=2734
+  _globals['_LISTOPENHOLDSREQUEST']._serialized_start=2736
+  _globals['_LISTOPENHOLDSREQUEST']._serialized_end=2787
+  _globals['_LISTOPENHOLDSRESPONSE']._serialized_start=2789
+  _globals['_LISTOPENHOLDSRESPONSE']._serialized_end=2853
+  _globals['_BATCHAUTHORIZEHOLDREQUEST']._serialized_start=2855
+  _globals['_BATCHAUTHORIZEHOLDREQUEST']._serialized_end=2954
+  _globals['_BATCHAUTHORIZEHOLDITEM']._serialized_start=2957
+  _globals['_BATCHAUTHORIZEHOLDITEM']._serialized_end=3122
+  _globals['_BATCHAUTHORIZEHOLDRESPONSE']._serialized_start=3124
+  _globals['_BATCHAUTHORIZEHOLDRESPONSE']._serialized_end=3217
+  _globals['_BATCHAUTHORIZEHOLDOUTCOME']._serialized_start=3220
+  _globals['_BATCHAUTHORIZEHOLDOUTCOME']._serialized_end=3375
+  _globals['_BATCHCAPTUREHOLDREQUEST']._serialized_start=3377
+  _globals['_BATCHCAPTUREHOLDREQUEST']._serialized_end=3472
+  _globals['_BATCHCAPTUREHOLDITEM']._serialized_start=3475
+  _globals['_BATCHCAPTUREHOLDITEM']._serialized_end=3636
+  _globals['_BATCHCAPTUREHOLDRESPONSE']._serialized_start=3638
+  _globals['_BATCHCAPTUREHOLDRESPONSE']._serialized_end=3727
+  _globals['_BATCHCAPTUREHOLDOUTCOME']._serialized_start=3730
+  _globals['_BATCHCAPTUREHOLDOUTCOME']._serialized_end=3881
+  _globals['_BATCHRELEASEHOLDREQUEST']._serialized_start=3883
+  _globals['_BATCHRELEASEHOLDREQUEST']._serialized_end=3978
+  _globals['_BATCHRELEASEHOLDITEM']._serialized_start=3981
+  _globals['_BATCHRELEASEHOLDITEM']._serialized_end=4142
+  _globals['_BATCHRELEASEHOLDRESPONSE']._serialized_start=4144
+  _globals['_BATCHRELEASEHOLDRESPONSE']._serialized_end=4233
+  _globals['_BATCHRELEASEHOLDOUTCOME']._serialized_start=4236
+  _globals['_BATCHRELEASEHOLDOUTCOME']._serialized_end=4387
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 from huitouke.points.v1 import purchase_pb2 as _purchase_pb2
 from huitouke.type.v1 import place_pb2 as _place_pb2
 import builtins as _builtins
@@ -532,3 +533,357 @@ class ListOpenHoldsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOpenHoldsResponse: _TypeAlias = ListOpenHoldsResponse  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeHoldRequest(_message.Message):
+    """BatchAuthorizeHoldRequest sets many holds aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchAuthorizeHoldItem]:
+        """1 to 256 items."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchAuthorizeHoldItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAuthorizeHoldRequest: _TypeAlias = BatchAuthorizeHoldRequest  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeHoldItem(_message.Message):
+    """BatchAuthorizeHoldItem is one hold of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """W3C traceparent of the item's origin."""
+    @_builtins.property
+    def request(self) -> Global___AuthorizeHoldRequest:
+        """The single request; validated alone."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Time the item has, if shorter than the call's."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___AuthorizeHoldRequest | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAuthorizeHoldItem: _TypeAlias = BatchAuthorizeHoldItem  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeHoldResponse(_message.Message):
+    """BatchAuthorizeHoldResponse answers BatchAuthorizeHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchAuthorizeHoldOutcome]:
+        """One outcome per item, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchAuthorizeHoldOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAuthorizeHoldResponse: _TypeAlias = BatchAuthorizeHoldResponse  # noqa: Y015
+
+@_typing.final
+class BatchAuthorizeHoldOutcome(_message.Message):
+    """BatchAuthorizeHoldOutcome is what became of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the answer was remembered from an earlier call."""
+    @_builtins.property
+    def response(self) -> Global___AuthorizeHoldResponse:
+        """Set aside."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Refused, with ErrorInfo as a single call would carry."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___AuthorizeHoldResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "response", b"response", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "replayed", b"replayed", "response", b"response", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchAuthorizeHoldOutcome: _TypeAlias = BatchAuthorizeHoldOutcome  # noqa: Y015
+
+@_typing.final
+class BatchCaptureHoldRequest(_message.Message):
+    """BatchCaptureHoldRequest captures many holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchCaptureHoldItem]:
+        """1 to 256 items."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchCaptureHoldItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCaptureHoldRequest: _TypeAlias = BatchCaptureHoldRequest  # noqa: Y015
+
+@_typing.final
+class BatchCaptureHoldItem(_message.Message):
+    """BatchCaptureHoldItem is one capture of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """W3C traceparent of the item's origin."""
+    @_builtins.property
+    def request(self) -> Global___CaptureHoldRequest:
+        """The single request; validated alone."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Time the item has, if shorter than the call's."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___CaptureHoldRequest | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCaptureHoldItem: _TypeAlias = BatchCaptureHoldItem  # noqa: Y015
+
+@_typing.final
+class BatchCaptureHoldResponse(_message.Message):
+    """BatchCaptureHoldResponse answers BatchCaptureHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchCaptureHoldOutcome]:
+        """One outcome per item, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchCaptureHoldOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCaptureHoldResponse: _TypeAlias = BatchCaptureHoldResponse  # noqa: Y015
+
+@_typing.final
+class BatchCaptureHoldOutcome(_message.Message):
+    """BatchCaptureHoldOutcome is what became of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the answer was remembered from an earlier call."""
+    @_builtins.property
+    def response(self) -> Global___CaptureHoldResponse:
+        """Captured."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Refused, with ErrorInfo as a single call would carry."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___CaptureHoldResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "response", b"response", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "replayed", b"replayed", "response", b"response", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchCaptureHoldOutcome: _TypeAlias = BatchCaptureHoldOutcome  # noqa: Y015
+
+@_typing.final
+class BatchReleaseHoldRequest(_message.Message):
+    """BatchReleaseHoldRequest gives many holds back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchReleaseHoldItem]:
+        """1 to 256 items."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchReleaseHoldItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReleaseHoldRequest: _TypeAlias = BatchReleaseHoldRequest  # noqa: Y015
+
+@_typing.final
+class BatchReleaseHoldItem(_message.Message):
+    """BatchReleaseHoldItem is one release of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """W3C traceparent of the item's origin."""
+    @_builtins.property
+    def request(self) -> Global___ReleaseHoldRequest:
+        """The single request; validated alone."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Time the item has, if shorter than the call's."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___ReleaseHoldRequest | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReleaseHoldItem: _TypeAlias = BatchReleaseHoldItem  # noqa: Y015
+
+@_typing.final
+class BatchReleaseHoldResponse(_message.Message):
+    """BatchReleaseHoldResponse answers BatchReleaseHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchReleaseHoldOutcome]:
+        """One outcome per item, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchReleaseHoldOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReleaseHoldResponse: _TypeAlias = BatchReleaseHoldResponse  # noqa: Y015
+
+@_typing.final
+class BatchReleaseHoldOutcome(_message.Message):
+    """BatchReleaseHoldOutcome is what became of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the answer was remembered from an earlier call."""
+    @_builtins.property
+    def response(self) -> Global___ReleaseHoldResponse:
+        """Released, or fenced off."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Refused, with ErrorInfo as a single call would carry."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___ReleaseHoldResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "response", b"response", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "replayed", b"replayed", "response", b"response", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchReleaseHoldOutcome: _TypeAlias = BatchReleaseHoldOutcome  # noqa: Y015

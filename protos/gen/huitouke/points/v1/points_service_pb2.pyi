@@ -490,6 +490,124 @@ class ReverseResponse(_message.Message):
 Global___ReverseResponse: _TypeAlias = ReverseResponse  # noqa: Y015
 
 @_typing.final
+class BatchReverseRequest(_message.Message):
+    """BatchReverseRequest reverses many checkouts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchReverseItem]:
+        """1 to 256 items."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchReverseItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReverseRequest: _TypeAlias = BatchReverseRequest  # noqa: Y015
+
+@_typing.final
+class BatchReverseItem(_message.Message):
+    """BatchReverseItem is one reversal of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """W3C traceparent of the item's origin."""
+    @_builtins.property
+    def request(self) -> Global___ReverseRequest:
+        """The single request; validated alone."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Time the item has, if shorter than the call's."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___ReverseRequest | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "timeout", b"timeout", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReverseItem: _TypeAlias = BatchReverseItem  # noqa: Y015
+
+@_typing.final
+class BatchReverseResponse(_message.Message):
+    """BatchReverseResponse answers BatchReverse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchReverseOutcome]:
+        """One outcome per item, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___BatchReverseOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReverseResponse: _TypeAlias = BatchReverseResponse  # noqa: Y015
+
+@_typing.final
+class BatchReverseOutcome(_message.Message):
+    """BatchReverseOutcome is what became of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the answer was remembered from an earlier call."""
+    @_builtins.property
+    def response(self) -> Global___ReverseResponse:
+        """Reversed."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Refused, with ErrorInfo as a single call would carry."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___ReverseResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "response", b"response", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "replayed", b"replayed", "response", b"response", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchReverseOutcome: _TypeAlias = BatchReverseOutcome  # noqa: Y015
+
+@_typing.final
 class TopUpRequest(_message.Message):
     """TopUpRequest sells stored value."""
 

@@ -67,6 +67,11 @@ class PointsServiceStub:
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseResponse.FromString,
                 _registered_method=True)
+        self.BatchReverse = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/BatchReverse',
+                request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseResponse.FromString,
+                _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/TopUp',
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.TopUpRequest.SerializeToString,
@@ -82,15 +87,30 @@ class PointsServiceStub:
                 request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldResponse.FromString,
                 _registered_method=True)
+        self.BatchAuthorizeHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/BatchAuthorizeHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldResponse.FromString,
+                _registered_method=True)
         self.CaptureHold = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/CaptureHold',
                 request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldResponse.FromString,
                 _registered_method=True)
+        self.BatchCaptureHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/BatchCaptureHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldResponse.FromString,
+                _registered_method=True)
         self.ReleaseHold = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/ReleaseHold',
                 request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
+        self.BatchReleaseHold = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/BatchReleaseHold',
+                request_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldResponse.FromString,
                 _registered_method=True)
         self.GetHold = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/GetHold',
@@ -187,6 +207,13 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchReverse(self, request, context):
+        """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TopUp(self, request, context):
         """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS.
         """
@@ -210,6 +237,13 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchAuthorizeHold(self, request, context):
+        """BatchAuthorizeHold sets up to 256 holds aside, each with its own outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CaptureHold(self, request, context):
         """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
         with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
@@ -219,9 +253,23 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchCaptureHold(self, request, context):
+        """BatchCaptureHold captures up to 256 holds, each with its own outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReleaseHold(self, request, context):
         """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
         answers HOLD_RELEASED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchReleaseHold(self, request, context):
+        """BatchReleaseHold gives up to 256 holds back, each with its own outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,6 +356,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseResponse.SerializeToString,
             ),
+            'BatchReverse': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchReverse,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseResponse.SerializeToString,
+            ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
                     request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.TopUpRequest.FromString,
@@ -323,15 +376,30 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.AuthorizeHoldResponse.SerializeToString,
             ),
+            'BatchAuthorizeHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchAuthorizeHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldResponse.SerializeToString,
+            ),
             'CaptureHold': grpc.unary_unary_rpc_method_handler(
                     servicer.CaptureHold,
                     request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.CaptureHoldResponse.SerializeToString,
             ),
+            'BatchCaptureHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCaptureHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldResponse.SerializeToString,
+            ),
             'ReleaseHold': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseHold,
                     request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'BatchReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchReleaseHold,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldResponse.SerializeToString,
             ),
             'GetHold': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHold,
@@ -522,6 +590,33 @@ class PointsService:
             _registered_method=True)
 
     @staticmethod
+    def BatchReverse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/BatchReverse',
+            huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def TopUp(request,
             target,
             options=(),
@@ -603,6 +698,33 @@ class PointsService:
             _registered_method=True)
 
     @staticmethod
+    def BatchAuthorizeHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/BatchAuthorizeHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchAuthorizeHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CaptureHold(request,
             target,
             options=(),
@@ -630,6 +752,33 @@ class PointsService:
             _registered_method=True)
 
     @staticmethod
+    def BatchCaptureHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/BatchCaptureHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchCaptureHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ReleaseHold(request,
             target,
             options=(),
@@ -646,6 +795,33 @@ class PointsService:
             '/huitouke.points.v1.PointsService/ReleaseHold',
             huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldRequest.SerializeToString,
             huitouke_dot_points_dot_v1_dot_hold__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/BatchReleaseHold',
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_hold__pb2.BatchReleaseHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,

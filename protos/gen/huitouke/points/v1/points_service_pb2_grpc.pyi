@@ -67,6 +67,8 @@ class PointsServiceStub:
     back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
     REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
+    BatchReverse: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.BatchReverseRequest, _points_service_pb2.BatchReverseResponse]
+    """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order."""
     TopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
     BatchTopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.BatchTopUpRequest, _points_service_pb2.BatchTopUpResponse]
@@ -76,15 +78,21 @@ class PointsServiceStub:
     where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
     HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
     """
+    BatchAuthorizeHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.BatchAuthorizeHoldRequest, _hold_pb2.BatchAuthorizeHoldResponse]
+    """BatchAuthorizeHold sets up to 256 holds aside, each with its own outcome."""
     CaptureHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.CaptureHoldRequest, _hold_pb2.CaptureHoldResponse]
     """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
     with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
     captured by Post with its `hold_id` instead.
     """
+    BatchCaptureHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.BatchCaptureHoldRequest, _hold_pb2.BatchCaptureHoldResponse]
+    """BatchCaptureHold captures up to 256 holds, each with its own outcome."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.ReleaseHoldRequest, _hold_pb2.ReleaseHoldResponse]
     """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
     answers HOLD_RELEASED.
     """
+    BatchReleaseHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.BatchReleaseHoldRequest, _hold_pb2.BatchReleaseHoldResponse]
+    """BatchReleaseHold gives up to 256 holds back, each with its own outcome."""
     GetHold: _grpc.UnaryUnaryMultiCallable[_hold_pb2.GetHoldRequest, _hold_pb2.GetHoldResponse]
     """GetHold answers a hold as it stands now, its timeout counted."""
     ListOpenHolds: _grpc.UnaryUnaryMultiCallable[_hold_pb2.ListOpenHoldsRequest, _hold_pb2.ListOpenHoldsResponse]
@@ -145,6 +153,8 @@ class PointsServiceAsyncStub(PointsServiceStub):
     back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
     REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
+    BatchReverse: _aio.UnaryUnaryMultiCallable[_points_service_pb2.BatchReverseRequest, _points_service_pb2.BatchReverseResponse]  # type: ignore[assignment]
+    """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order."""
     TopUp: _aio.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]  # type: ignore[assignment]
     """TopUp sells stored value: the amount as CASH and the tier's gift as BONUS."""
     BatchTopUp: _aio.UnaryUnaryMultiCallable[_points_service_pb2.BatchTopUpRequest, _points_service_pb2.BatchTopUpResponse]  # type: ignore[assignment]
@@ -154,15 +164,21 @@ class PointsServiceAsyncStub(PointsServiceStub):
     where their lot expires meanwhile. A hold resolves exactly once; every later attempt answers HOLD_CAPTURED,
     HOLD_RELEASED or HOLD_EXPIRED. A member has 100 open holds at most.
     """
+    BatchAuthorizeHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.BatchAuthorizeHoldRequest, _hold_pb2.BatchAuthorizeHoldResponse]  # type: ignore[assignment]
+    """BatchAuthorizeHold sets up to 256 holds aside, each with its own outcome."""
     CaptureHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.CaptureHoldRequest, _hold_pb2.CaptureHoldResponse]  # type: ignore[assignment]
     """CaptureHold spends all or part of a direct hold and releases the rest. It earns nothing, and is undone by Reverse
     with the hold's id as checkout id. At or after the timeout it answers HOLD_EXPIRED. A checkout's hold is
     captured by Post with its `hold_id` instead.
     """
+    BatchCaptureHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.BatchCaptureHoldRequest, _hold_pb2.BatchCaptureHoldResponse]  # type: ignore[assignment]
+    """BatchCaptureHold captures up to 256 holds, each with its own outcome."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.ReleaseHoldRequest, _hold_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
     """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
     answers HOLD_RELEASED.
     """
+    BatchReleaseHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.BatchReleaseHoldRequest, _hold_pb2.BatchReleaseHoldResponse]  # type: ignore[assignment]
+    """BatchReleaseHold gives up to 256 holds back, each with its own outcome."""
     GetHold: _aio.UnaryUnaryMultiCallable[_hold_pb2.GetHoldRequest, _hold_pb2.GetHoldResponse]  # type: ignore[assignment]
     """GetHold answers a hold as it stands now, its timeout counted."""
     ListOpenHolds: _aio.UnaryUnaryMultiCallable[_hold_pb2.ListOpenHoldsRequest, _hold_pb2.ListOpenHoldsResponse]  # type: ignore[assignment]
@@ -252,6 +268,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchReverse(
+        self,
+        request: _points_service_pb2.BatchReverseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_points_service_pb2.BatchReverseResponse, _abc.Awaitable[_points_service_pb2.BatchReverseResponse]]:
+        """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order."""
+
+    @_abc_1.abstractmethod
     def TopUp(
         self,
         request: _points_service_pb2.TopUpRequest,
@@ -279,6 +303,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchAuthorizeHold(
+        self,
+        request: _hold_pb2.BatchAuthorizeHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.BatchAuthorizeHoldResponse, _abc.Awaitable[_hold_pb2.BatchAuthorizeHoldResponse]]:
+        """BatchAuthorizeHold sets up to 256 holds aside, each with its own outcome."""
+
+    @_abc_1.abstractmethod
     def CaptureHold(
         self,
         request: _hold_pb2.CaptureHoldRequest,
@@ -290,6 +322,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchCaptureHold(
+        self,
+        request: _hold_pb2.BatchCaptureHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.BatchCaptureHoldResponse, _abc.Awaitable[_hold_pb2.BatchCaptureHoldResponse]]:
+        """BatchCaptureHold captures up to 256 holds, each with its own outcome."""
+
+    @_abc_1.abstractmethod
     def ReleaseHold(
         self,
         request: _hold_pb2.ReleaseHoldRequest,
@@ -298,6 +338,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """ReleaseHold gives a hold back. A hold that was never authorised is fenced off for ever: a late AuthorizeHold
         answers HOLD_RELEASED.
         """
+
+    @_abc_1.abstractmethod
+    def BatchReleaseHold(
+        self,
+        request: _hold_pb2.BatchReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hold_pb2.BatchReleaseHoldResponse, _abc.Awaitable[_hold_pb2.BatchReleaseHoldResponse]]:
+        """BatchReleaseHold gives up to 256 holds back, each with its own outcome."""
 
     @_abc_1.abstractmethod
     def GetHold(

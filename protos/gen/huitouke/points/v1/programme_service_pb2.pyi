@@ -566,11 +566,15 @@ class DryRunProgrammeRequest(_message.Message):
     ignore_rule_validity: _builtins.bool
     """Take rules as if they were valid all the time: a campaign of next month on the purchases of last month."""
     member_from: _builtins.str
-    """Only members from this id (UUID) on; empty for all. So a run may be cut into ranges, or go on where one broke off."""
+    """Only members from this id (UUID) on; empty for all. So a run may be cut into ranges, or go on where one broke off. Total budgets
+    are then these members' alone from `posted_from` on: try them on everybody.
+    """
     member_until: _builtins.str
     """And before this id; empty for all."""
     checkouts_max: _builtins.int
-    """Most purchases to look at, 0 for 1,000,000 (the most there may be); beyond it the run stops and `complete` is false."""
+    """Most purchases to look at, 0 for 1,000,000 (the most there may be); beyond it the run stops and `complete` is false: without
+    total budgets after a member, to go on from `next_member`; with them at an instant, `stopped_at`.
+    """
     @_builtins.property
     def posted_from(self) -> _timestamp_pb2.Timestamp:
         """Purchases posted from this instant on."""
@@ -617,12 +621,13 @@ class DryRunProgrammeResponse(_message.Message):
     POINTS_TRIED_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
+    STOPPED_AT_FIELD_NUMBER: _builtins.int
     done: _builtins.bool
     """The last response of the stream."""
     complete: _builtins.bool
-    """False when the run stopped at `checkouts_max`; go on from `next_member`."""
+    """False when the run stopped at `checkouts_max`."""
     next_member: _builtins.str
-    """The member after the last one looked at: `member_from` of a run that goes on."""
+    """The member after the last one looked at: `member_from` of a run that goes on. Empty where total budgets make it go by time."""
     checkouts: _builtins.int
     """Purchases looked at."""
     checkouts_changed: _builtins.int
@@ -641,6 +646,10 @@ class DryRunProgrammeResponse(_message.Message):
     def examples(self) -> _containers.RepeatedCompositeFieldContainer[Global___DryRunExample]:
         """The ten purchases with the largest differences, largest first."""
 
+    @_builtins.property
+    def stopped_at(self) -> _timestamp_pb2.Timestamp:
+        """Where a run by time stopped at `checkouts_max`: all purchases posted before this instant were looked at."""
+
     def __init__(
         self,
         *,
@@ -654,10 +663,11 @@ class DryRunProgrammeResponse(_message.Message):
         points_tried: _builtins.int = ...,
         rules: _abc.Iterable[Global___RuleDifference] | None = ...,
         examples: _abc.Iterable[Global___DryRunExample] | None = ...,
+        stopped_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stopped_at", b"stopped_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkouts", b"checkouts", "checkouts_changed", b"checkouts_changed", "checkouts_without_facts", b"checkouts_without_facts", "complete", b"complete", "done", b"done", "examples", b"examples", "next_member", b"next_member", "points_recorded", b"points_recorded", "points_tried", b"points_tried", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkouts", b"checkouts", "checkouts_changed", b"checkouts_changed", "checkouts_without_facts", b"checkouts_without_facts", "complete", b"complete", "done", b"done", "examples", b"examples", "next_member", b"next_member", "points_recorded", b"points_recorded", "points_tried", b"points_tried", "rules", b"rules", "stopped_at", b"stopped_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -685,11 +695,11 @@ class RuleDifference(_message.Message):
     points_recorded: _builtins.int
     """Points it gave."""
     points_tried: _builtins.int
-    """Points it would have given. Total budgets are not applied in a dry run."""
+    """Points it would have given, within its caps and its total budget."""
     faults: _builtins.int
     """Purchases its condition failed on."""
     budget_points: _builtins.int
-    """The budget of the rule that was tried, 0 for none: compare it with `points_tried`."""
+    """The total budget of the rule that was tried, 0 for none."""
     def __init__(
         self,
         *,

@@ -28,7 +28,7 @@ from huitouke.points.v1 import entry_pb2 as huitouke_dot_points_dot_v1_dot_entry
 from huitouke.points.v1 import purchase_pb2 as huitouke_dot_points_dot_v1_dot_purchase__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/report_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a!huitouke/points/v1/purchase.proto\"b\n\x19GetLiabilityReportRequest\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\ttime_zone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc2\x01\n\x1aGetLiabilityReportResponse\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x02 \x01(\t\x12\x19\n\x11programme_version\x18\x03 \x01(\x03\x12\x17\n\x0fpoints_per_unit\x18\x04 \x01(\x03\x12\x32\n\x06\x61ssets\x18\x05 \x03(\x0b\x32\".huitouke.points.v1.AssetLiability\"\xaa\x03\n\x0e\x41ssetLiability\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x33\n\x05total\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\x12\x0b\n\x03\x64ue\x18\x03 \x01(\x03\x12\x16\n\x0eotherwise_gone\x18\x04 \x01(\x03\x12\x36\n\tby_source\x18\x05 \x03(\x0b\x32#.huitouke.points.v1.SourceLiability\x12\x32\n\x07\x62y_rule\x18\x06 \x03(\x0b\x32!.huitouke.points.v1.RuleLiability\x12;\n\x0f\x62y_earned_month\x18\x07 \x03(\x0b\x32\".huitouke.points.v1.MonthLiability\x12;\n\x0f\x62y_expiry_month\x18\x08 \x03(\x0b\x32\".huitouke.points.v1.MonthLiability\x12.\n\x08\x62reakage\x18\t \x01(\x0b\x32\x1c.huitouke.points.v1.Breakage\"o\n\x10LiabilityFigures\x12\x0e\n\x06\x65\x61rned\x18\x01 \x01(\x03\x12\x10\n\x08redeemed\x18\x02 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x03\x12\x13\n\x0boutstanding\x18\x04 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x05 \x01(\x03\"\x9a\x01\n\x0fSourceLiability\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12*\n\x06\x66under\x18\x02 \x01(\x0e\x32\x1a.huitouke.points.v1.Funder\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x35\n\x07\x66igures\x18\x04 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"Y\n\rRuleLiability\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x35\n\x07\x66igures\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"V\n\x0eMonthLiability\x12\r\n\x05month\x18\x01 \x01(\t\x12\x35\n\x07\x66igures\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"\xfd\x01\n\x08\x42reakage\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".huitouke.points.v1.BreakageStatus\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x03 \x01(\x03\x12\x15\n\rnot_estimated\x18\x04 \x01(\x03\x12\x0e\n\x06method\x18\x05 \x01(\t\x12-\n\x04\x61ges\x18\x06 \x03(\x0b\x32\x1f.huitouke.points.v1.BreakageAge\x12\x0f\n\x07\x63ohorts\x18\x07 \x01(\x03\x12\x18\n\x10\x63ohorts_required\x18\x08 \x01(\x03\x12\x17\n\x0fpoints_required\x18\t \x01(\x03\"d\n\x0b\x42reakageAge\x12\x12\n\nage_months\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ohorts\x18\x02 \x01(\x03\x12\x0f\n\x07\x61t_risk\x18\x03 \x01(\x03\x12\x10\n\x08redeemed\x18\x04 \x01(\x03\x12\r\n\x05known\x18\x05 \x01(\x08\"o\n\x16GetTrialBalanceRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x01\n\x17GetTrialBalanceResponse\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x06\x61ssets\x18\x03 \x03(\x0b\x32%.huitouke.points.v1.AssetTrialBalance\x12\x10\n\x08\x62\x61lanced\x18\x04 \x01(\x08\"\xac\x01\n\x11\x41ssetTrialBalance\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x35\n\x07members\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.TrialBalanceLine\x12\x36\n\x08\x61\x63\x63ounts\x18\x03 \x03(\x0b\x32$.huitouke.points.v1.TrialBalanceLine\"{\n\x10TrialBalanceLine\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07opening\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x03\x12\x0f\n\x07\x63losing\x18\x06 \x01(\x03\"\xcb\x01\n\x16\x45xportStatementRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x06\x66ormat\x18\x04 \x01(\x0e\x32#.huitouke.points.v1.StatementFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xc8\x01\n\x17\x45xportStatementResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.StatementLine\x12\x0b\n\x03\x63sv\x18\x02 \x01(\x0c\x12\x36\n\x07opening\x18\x03 \x01(\x0b\x32%.huitouke.points.v1.StatementBalances\x12\x36\n\x07\x63losing\x18\x04 \x01(\x0b\x32%.huitouke.points.v1.StatementBalances\"L\n\x11StatementBalances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\"\xab\x02\n\rStatementLine\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.huitouke.points.v1.EntryKind\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x61sset\x18\x05 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x03\x12\x15\n\rbalance_after\x18\x07 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x08 \x01(\t\x12\x11\n\trule_code\x18\t \x01(\t\x12\x13\n\x0bmerchant_id\x18\n \x01(\t\x12\x14\n\x0creference_id\x18\x0b \x01(\t*\xc3\x01\n\x0e\x42reakageStatus\x12\x1f\n\x1b\x42REAKAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42REAKAGE_STATUS_ESTIMATED\x10\x01\x12$\n BREAKAGE_STATUS_PARTLY_ESTIMATED\x10\x02\x12&\n\"BREAKAGE_STATUS_TOO_LITTLE_HISTORY\x10\x03\x12#\n\x1f\x42REAKAGE_STATUS_NOTHING_EXPIRES\x10\x04*h\n\x0fStatementFormat\x12 \n\x1cSTATEMENT_FORMAT_UNSPECIFIED\x10\x00\x12\x19\n\x15STATEMENT_FORMAT_ROWS\x10\x01\x12\x18\n\x14STATEMENT_FORMAT_CSV\x10\x02\x32\xed\x02\n\rReportService\x12x\n\x12GetLiabilityReport\x12-.huitouke.points.v1.GetLiabilityReportRequest\x1a..huitouke.points.v1.GetLiabilityReportResponse\"\x03\x90\x02\x01\x12o\n\x0fGetTrialBalance\x12*.huitouke.points.v1.GetTrialBalanceRequest\x1a+.huitouke.points.v1.GetTrialBalanceResponse\"\x03\x90\x02\x01\x12q\n\x0f\x45xportStatement\x12*.huitouke.points.v1.ExportStatementRequest\x1a+.huitouke.points.v1.ExportStatementResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'huitouke/points/v1/report_service.proto\x12\x12huitouke.points.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehuitouke/points/v1/entry.proto\x1a!huitouke/points/v1/purchase.proto\"b\n\x19GetLiabilityReportRequest\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\ttime_zone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc2\x01\n\x1aGetLiabilityReportResponse\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x02 \x01(\t\x12\x19\n\x11programme_version\x18\x03 \x01(\x03\x12\x17\n\x0fpoints_per_unit\x18\x04 \x01(\x03\x12\x32\n\x06\x61ssets\x18\x05 \x03(\x0b\x32\".huitouke.points.v1.AssetLiability\"\xb8\x03\n\x0e\x41ssetLiability\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x33\n\x05total\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\x12\x0b\n\x03\x64ue\x18\x03 \x01(\x03\x12\x16\n\x0eotherwise_gone\x18\x04 \x01(\x03\x12\x36\n\tby_source\x18\x05 \x03(\x0b\x32#.huitouke.points.v1.SourceLiability\x12\x32\n\x07\x62y_rule\x18\x06 \x03(\x0b\x32!.huitouke.points.v1.RuleLiability\x12;\n\x0f\x62y_earned_month\x18\x07 \x03(\x0b\x32\".huitouke.points.v1.MonthLiability\x12;\n\x0f\x62y_expiry_month\x18\x08 \x03(\x0b\x32\".huitouke.points.v1.MonthLiability\x12.\n\x08\x62reakage\x18\t \x01(\x0b\x32\x1c.huitouke.points.v1.Breakage\x12\x0c\n\x04\x64\x65\x62t\x18\n \x01(\x03\"\xcb\x01\n\x10LiabilityFigures\x12\x0e\n\x06\x65\x61rned\x18\x01 \x01(\x03\x12\x10\n\x08redeemed\x18\x02 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x03\x12\x13\n\x0boutstanding\x18\x04 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x05 \x01(\x03\x12\x11\n\x04held\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07pending\x18\x07 \x01(\x03\x12\x1b\n\x13pending_value_minor\x18\x08 \x01(\x03\x12\x10\n\x08\x62reakage\x18\t \x01(\x03\x42\x07\n\x05_held\"\x9a\x01\n\x0fSourceLiability\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12*\n\x06\x66under\x18\x02 \x01(\x0e\x32\x1a.huitouke.points.v1.Funder\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x35\n\x07\x66igures\x18\x04 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"Y\n\rRuleLiability\x12\x11\n\trule_code\x18\x01 \x01(\t\x12\x35\n\x07\x66igures\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"V\n\x0eMonthLiability\x12\r\n\x05month\x18\x01 \x01(\t\x12\x35\n\x07\x66igures\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.LiabilityFigures\"\xfd\x01\n\x08\x42reakage\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".huitouke.points.v1.BreakageStatus\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x03 \x01(\x03\x12\x15\n\rnot_estimated\x18\x04 \x01(\x03\x12\x0e\n\x06method\x18\x05 \x01(\t\x12-\n\x04\x61ges\x18\x06 \x03(\x0b\x32\x1f.huitouke.points.v1.BreakageAge\x12\x0f\n\x07\x63ohorts\x18\x07 \x01(\x03\x12\x18\n\x10\x63ohorts_required\x18\x08 \x01(\x03\x12\x17\n\x0fpoints_required\x18\t \x01(\x03\"d\n\x0b\x42reakageAge\x12\x12\n\nage_months\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ohorts\x18\x02 \x01(\x03\x12\x0f\n\x07\x61t_risk\x18\x03 \x01(\x03\x12\x10\n\x08redeemed\x18\x04 \x01(\x03\x12\r\n\x05known\x18\x05 \x01(\x08\"o\n\x16GetTrialBalanceRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x01\n\x17GetTrialBalanceResponse\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x06\x61ssets\x18\x03 \x03(\x0b\x32%.huitouke.points.v1.AssetTrialBalance\x12\x10\n\x08\x62\x61lanced\x18\x04 \x01(\x08\"\xac\x01\n\x11\x41ssetTrialBalance\x12(\n\x05\x61sset\x18\x01 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x35\n\x07members\x18\x02 \x01(\x0b\x32$.huitouke.points.v1.TrialBalanceLine\x12\x36\n\x08\x61\x63\x63ounts\x18\x03 \x03(\x0b\x32$.huitouke.points.v1.TrialBalanceLine\"{\n\x10TrialBalanceLine\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07opening\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x03\x12\x0f\n\x07\x63losing\x18\x06 \x01(\x03\"\xcb\x01\n\x16\x45xportStatementRequest\x12\x1b\n\tmember_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x06\x66ormat\x18\x04 \x01(\x0e\x32#.huitouke.points.v1.StatementFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xc8\x01\n\x17\x45xportStatementResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.huitouke.points.v1.StatementLine\x12\x0b\n\x03\x63sv\x18\x02 \x01(\x0c\x12\x36\n\x07opening\x18\x03 \x01(\x0b\x32%.huitouke.points.v1.StatementBalances\x12\x36\n\x07\x63losing\x18\x04 \x01(\x0b\x32%.huitouke.points.v1.StatementBalances\"L\n\x11StatementBalances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x12\n\ncash_minor\x18\x02 \x01(\x03\x12\x13\n\x0b\x62onus_minor\x18\x03 \x01(\x03\"\xab\x02\n\rStatementLine\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.huitouke.points.v1.EntryKind\x12-\n\tposted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x61sset\x18\x05 \x01(\x0e\x32\x19.huitouke.points.v1.Asset\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x03\x12\x15\n\rbalance_after\x18\x07 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x08 \x01(\t\x12\x11\n\trule_code\x18\t \x01(\t\x12\x13\n\x0bmerchant_id\x18\n \x01(\t\x12\x14\n\x0creference_id\x18\x0b \x01(\t*\xc3\x01\n\x0e\x42reakageStatus\x12\x1f\n\x1b\x42REAKAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42REAKAGE_STATUS_ESTIMATED\x10\x01\x12$\n BREAKAGE_STATUS_PARTLY_ESTIMATED\x10\x02\x12&\n\"BREAKAGE_STATUS_TOO_LITTLE_HISTORY\x10\x03\x12#\n\x1f\x42REAKAGE_STATUS_NOTHING_EXPIRES\x10\x04*h\n\x0fStatementFormat\x12 \n\x1cSTATEMENT_FORMAT_UNSPECIFIED\x10\x00\x12\x19\n\x15STATEMENT_FORMAT_ROWS\x10\x01\x12\x18\n\x14STATEMENT_FORMAT_CSV\x10\x02\x32\xed\x02\n\rReportService\x12x\n\x12GetLiabilityReport\x12-.huitouke.points.v1.GetLiabilityReportRequest\x1a..huitouke.points.v1.GetLiabilityReportResponse\"\x03\x90\x02\x01\x12o\n\x0fGetTrialBalance\x12*.huitouke.points.v1.GetTrialBalanceRequest\x1a+.huitouke.points.v1.GetTrialBalanceResponse\"\x03\x90\x02\x01\x12q\n\x0f\x45xportStatement\x12*.huitouke.points.v1.ExportStatementRequest\x1a+.huitouke.points.v1.ExportStatementResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,44 +47,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTSERVICE'].methods_by_name['GetTrialBalance']._serialized_options = b'\220\002\001'
   _globals['_REPORTSERVICE'].methods_by_name['ExportStatement']._loaded_options = None
   _globals['_REPORTSERVICE'].methods_by_name['ExportStatement']._serialized_options = b'\220\002\001'
-  _globals['_BREAKAGESTATUS']._serialized_start=3116
-  _globals['_BREAKAGESTATUS']._serialized_end=3311
-  _globals['_STATEMENTFORMAT']._serialized_start=3313
-  _globals['_STATEMENTFORMAT']._serialized_end=3417
+  _globals['_BREAKAGESTATUS']._serialized_start=3223
+  _globals['_BREAKAGESTATUS']._serialized_end=3418
+  _globals['_STATEMENTFORMAT']._serialized_start=3420
+  _globals['_STATEMENTFORMAT']._serialized_end=3524
   _globals['_GETLIABILITYREPORTREQUEST']._serialized_start=192
   _globals['_GETLIABILITYREPORTREQUEST']._serialized_end=290
   _globals['_GETLIABILITYREPORTRESPONSE']._serialized_start=293
   _globals['_GETLIABILITYREPORTRESPONSE']._serialized_end=487
   _globals['_ASSETLIABILITY']._serialized_start=490
-  _globals['_ASSETLIABILITY']._serialized_end=916
-  _globals['_LIABILITYFIGURES']._serialized_start=918
-  _globals['_LIABILITYFIGURES']._serialized_end=1029
-  _globals['_SOURCELIABILITY']._serialized_start=1032
-  _globals['_SOURCELIABILITY']._serialized_end=1186
-  _globals['_RULELIABILITY']._serialized_start=1188
-  _globals['_RULELIABILITY']._serialized_end=1277
-  _globals['_MONTHLIABILITY']._serialized_start=1279
-  _globals['_MONTHLIABILITY']._serialized_end=1365
-  _globals['_BREAKAGE']._serialized_start=1368
-  _globals['_BREAKAGE']._serialized_end=1621
-  _globals['_BREAKAGEAGE']._serialized_start=1623
-  _globals['_BREAKAGEAGE']._serialized_end=1723
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1725
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1836
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1839
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=2024
-  _globals['_ASSETTRIALBALANCE']._serialized_start=2027
-  _globals['_ASSETTRIALBALANCE']._serialized_end=2199
-  _globals['_TRIALBALANCELINE']._serialized_start=2201
-  _globals['_TRIALBALANCELINE']._serialized_end=2324
-  _globals['_EXPORTSTATEMENTREQUEST']._serialized_start=2327
-  _globals['_EXPORTSTATEMENTREQUEST']._serialized_end=2530
-  _globals['_EXPORTSTATEMENTRESPONSE']._serialized_start=2533
-  _globals['_EXPORTSTATEMENTRESPONSE']._serialized_end=2733
-  _globals['_STATEMENTBALANCES']._serialized_start=2735
-  _globals['_STATEMENTBALANCES']._serialized_end=2811
-  _globals['_STATEMENTLINE']._serialized_start=2814
-  _globals['_STATEMENTLINE']._serialized_end=3113
-  _globals['_REPORTSERVICE']._serialized_start=3420
-  _globals['_REPORTSERVICE']._serialized_end=3785
+  _globals['_ASSETLIABILITY']._serialized_end=930
+  _globals['_LIABILITYFIGURES']._serialized_start=933
+  _globals['_LIABILITYFIGURES']._serialized_end=1136
+  _globals['_SOURCELIABILITY']._serialized_start=1139
+  _globals['_SOURCELIABILITY']._serialized_end=1293
+  _globals['_RULELIABILITY']._serialized_start=1295
+  _globals['_RULELIABILITY']._serialized_end=1384
+  _globals['_MONTHLIABILITY']._serialized_start=1386
+  _globals['_MONTHLIABILITY']._serialized_end=1472
+  _globals['_BREAKAGE']._serialized_start=1475
+  _globals['_BREAKAGE']._serialized_end=1728
+  _globals['_BREAKAGEAGE']._serialized_start=1730
+  _globals['_BREAKAGEAGE']._serialized_end=1830
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1832
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1943
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1946
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=2131
+  _globals['_ASSETTRIALBALANCE']._serialized_start=2134
+  _globals['_ASSETTRIALBALANCE']._serialized_end=2306
+  _globals['_TRIALBALANCELINE']._serialized_start=2308
+  _globals['_TRIALBALANCELINE']._serialized_end=2431
+  _globals['_EXPORTSTATEMENTREQUEST']._serialized_start=2434
+  _globals['_EXPORTSTATEMENTREQUEST']._serialized_end=2637
+  _globals['_EXPORTSTATEMENTRESPONSE']._serialized_start=2640
+  _globals['_EXPORTSTATEMENTRESPONSE']._serialized_end=2840
+  _globals['_STATEMENTBALANCES']._serialized_start=2842
+  _globals['_STATEMENTBALANCES']._serialized_end=2918
+  _globals['_STATEMENTLINE']._serialized_start=2921
+  _globals['_STATEMENTLINE']._serialized_end=3220
+  _globals['_REPORTSERVICE']._serialized_start=3527
+  _globals['_REPORTSERVICE']._serialized_end=3892
 # @@protoc_insertion_point(module_scope)

@@ -152,7 +152,12 @@ Global___GetLiabilityReportResponse: _TypeAlias = GetLiabilityReportResponse  # 
 class AssetLiability(_message.Message):
     """AssetLiability is what is owed of one asset. The groups of each list add up to the totals, to the point and to the fen.
 
-    A lot that several rules or funders gave is divided among them by largest remainder, for each figure on its own.
+    A lot that several rules or funders gave is divided among them by largest remainder, for each figure on its own. Points that were
+    transferred belong to whoever first gave them, and to the month in which they were earned.
+
+    With a trial balance of the same instant it agrees to the point: outstanding is the closing of MEMBERS; expired that of EXPIRED;
+    redeemed that of REDEEMED (points) or of SETTLEMENT (stored value); debt that of DEBT with the sign turned; earned less otherwise_gone
+    those of all other accounts together, with the sign turned, plus debt.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -166,12 +171,17 @@ class AssetLiability(_message.Message):
     BY_EARNED_MONTH_FIELD_NUMBER: _builtins.int
     BY_EXPIRY_MONTH_FIELD_NUMBER: _builtins.int
     BREAKAGE_FIELD_NUMBER: _builtins.int
+    DEBT_FIELD_NUMBER: _builtins.int
     asset: _entry_pb2.Asset.ValueType
     """The asset."""
     due: _builtins.int
-    """Part of what is outstanding whose end had come, though its expiry was not posted yet."""
+    """Part of what is outstanding whose end had come, though its expiry was not posted yet. What an open hold keeps is no part of it,
+    unless a past instant was asked for.
+    """
     otherwise_gone: _builtins.int
-    """What left in other ways than being redeemed or expiring: taken back, collected for debts, transferred, adjusted."""
+    """What left in other ways than being redeemed or expiring: taken back, collected for debts, paid out, adjusted."""
+    debt: _builtins.int
+    """What members owe: points claimed back that they had spent. Collected from what they earn next; no part of the figures above."""
     @_builtins.property
     def total(self) -> Global___LiabilityFigures:
         """All of it; `outstanding` is the `member_balances` that VerifyBooks answers at the same instant."""
@@ -208,10 +218,11 @@ class AssetLiability(_message.Message):
         by_earned_month: _abc.Iterable[Global___MonthLiability] | None = ...,
         by_expiry_month: _abc.Iterable[Global___MonthLiability] | None = ...,
         breakage: Global___Breakage | None = ...,
+        debt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakage", b"breakage", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "breakage", b"breakage", "by_earned_month", b"by_earned_month", "by_expiry_month", b"by_expiry_month", "by_rule", b"by_rule", "by_source", b"by_source", "due", b"due", "otherwise_gone", b"otherwise_gone", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "breakage", b"breakage", "by_earned_month", b"by_earned_month", "by_expiry_month", b"by_expiry_month", "by_rule", b"by_rule", "by_source", b"by_source", "debt", b"debt", "due", b"due", "otherwise_gone", b"otherwise_gone", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +239,10 @@ class LiabilityFigures(_message.Message):
     EXPIRED_FIELD_NUMBER: _builtins.int
     OUTSTANDING_FIELD_NUMBER: _builtins.int
     VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    PENDING_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    BREAKAGE_FIELD_NUMBER: _builtins.int
     earned: _builtins.int
     """Put in."""
     redeemed: _builtins.int
@@ -238,6 +253,18 @@ class LiabilityFigures(_message.Message):
     """Still there."""
     value_minor: _builtins.int
     """What the outstanding is worth, minor units: points at the redemption rate, rounded down in total."""
+    held: _builtins.int
+    """Part of the outstanding that open holds set aside; a hold past its time-out counts no more. Absent from groups of a past instant:
+    which lots an ended hold had pinned is not kept, only how much it held, which the total says.
+    """
+    pending: _builtins.int
+    """Earned but not spendable yet, and no part of `earned` or `outstanding`: it becomes that when it matures, and posts nothing before.
+    Of a past instant between two refunds of one checkout it is exact to a point for each rule.
+    """
+    pending_value_minor: _builtins.int
+    """What the pending is worth, minor units, rounded down in total."""
+    breakage: _builtins.int
+    """Part of the outstanding that will presumably expire unused: this group's share of the asset's estimate."""
     def __init__(
         self,
         *,
@@ -246,12 +273,18 @@ class LiabilityFigures(_message.Message):
         expired: _builtins.int = ...,
         outstanding: _builtins.int = ...,
         value_minor: _builtins.int = ...,
+        held: _builtins.int | None = ...,
+        pending: _builtins.int = ...,
+        pending_value_minor: _builtins.int = ...,
+        breakage: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_held", b"_held", "held", b"held"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["earned", b"earned", "expired", b"expired", "outstanding", b"outstanding", "redeemed", b"redeemed", "value_minor", b"value_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_held", b"_held", "breakage", b"breakage", "earned", b"earned", "expired", b"expired", "held", b"held", "outstanding", b"outstanding", "pending", b"pending", "pending_value_minor", b"pending_value_minor", "redeemed", b"redeemed", "value_minor", b"value_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__held: _TypeAlias = _typing.Literal["held"]  # noqa: Y015
+    _WhichOneofArgType__held: _TypeAlias = _typing.Literal["_held", b"_held"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held) -> _WhichOneofReturnType__held | None: ...
 
 Global___LiabilityFigures: _TypeAlias = LiabilityFigures  # noqa: Y015
 

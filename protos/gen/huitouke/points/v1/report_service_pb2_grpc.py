@@ -65,8 +65,9 @@ class ReportServiceServicer:
     """
 
     def GetLiabilityReport(self, request, context):
-        """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, who
-        funds it, when it was earned and when it expires, what it is worth, and how much of it will presumably expire unused.
+        """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, how
+        much of it is held, what is pending besides, who funds it, when it was earned and when it expires, what it is worth, and how much
+        of it will presumably expire unused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,8 +39,9 @@ class ReportServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReportServiceAsyncStub: ...
     GetLiabilityReport: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.GetLiabilityReportRequest, _report_service_pb2.GetLiabilityReportResponse]
-    """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, who
-    funds it, when it was earned and when it expires, what it is worth, and how much of it will presumably expire unused.
+    """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, how
+    much of it is held, what is pending besides, who funds it, when it was earned and when it expires, what it is worth, and how much
+    of it will presumably expire unused.
     """
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.GetTrialBalanceRequest, _report_service_pb2.GetTrialBalanceResponse]
     """GetTrialBalance says how every account moved in a period. The closing of a period is the opening of the next."""
@@ -60,8 +61,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetLiabilityReport: _aio.UnaryUnaryMultiCallable[_report_service_pb2.GetLiabilityReportRequest, _report_service_pb2.GetLiabilityReportResponse]  # type: ignore[assignment]
-    """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, who
-    funds it, when it was earned and when it expires, what it is worth, and how much of it will presumably expire unused.
+    """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, how
+    much of it is held, what is pending besides, who funds it, when it was earned and when it expires, what it is worth, and how much
+    of it will presumably expire unused.
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_report_service_pb2.GetTrialBalanceRequest, _report_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
     """GetTrialBalance says how every account moved in a period. The closing of a period is the opening of the next."""
@@ -84,8 +86,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _report_service_pb2.GetLiabilityReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_report_service_pb2.GetLiabilityReportResponse, _abc.Awaitable[_report_service_pb2.GetLiabilityReportResponse]]:
-        """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, who
-        funds it, when it was earned and when it expires, what it is worth, and how much of it will presumably expire unused.
+        """GetLiabilityReport says what the hotel group owes its members, now or at a past instant: what is outstanding of each asset, how
+        much of it is held, what is pending besides, who funds it, when it was earned and when it expires, what it is worth, and how much
+        of it will presumably expire unused.
         """
 
     @_abc_1.abstractmethod
