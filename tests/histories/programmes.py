@@ -151,6 +151,7 @@ THIRD = pb.Programme(
         balance_limit_minor=900_000,
         spend_order=pb.SPEND_ORDER_CASH_FIRST,
     ),
+    points_expire_on="2029-12-31",
 )
 FIRST.valid_from.FromDatetime(ALWAYS)
 SECOND.valid_from.FromDatetime(AUTUMN)

@@ -9,7 +9,6 @@ from services.points.domain.accounts import Member
 from services.points.domain.answers import CancelAnswer, PostAnswer, Posted
 from services.points.domain.assets import EntryKind, House
 from services.points.domain.books import Books
-from services.points.domain.calendar import points_expiry
 from services.points.domain.commands import CancelPost, PostCheckout
 from services.points.domain.crediting import hold_back, put_earned
 from services.points.domain.dues import settle_due
@@ -192,9 +191,7 @@ def _earn(
     if not earned:
         return 0
     earned_at = min(purchase.occurred_at, entry.posted_at)
-    expires_at = points_expiry(
-        earned_at, entry.posted_at, programme.points_expire_after_months, purchase.place.zone
-    )
+    expires_at = programme.points_expiry(earned_at, entry.posted_at, purchase.place.zone)
     return put_earned(books, member, entry, earned, earned_at, expires_at)
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from services.points.domain import errors
 from services.points.domain.assets import Category
+from services.points.domain.calendar import (
+    MINIMUM_LIFE_MONTHS,
+    end_of_month_after,
+    fixed_expiry,
+    points_expiry,
+)
 from services.points.domain.rules import Condition, EarningRule, RuleBook, StackingClass
 
 __all__ = [
@@ -83,7 +90,11 @@ class StoredValueTerms:
 
 @dataclass(frozen=True)
 class Programme:
-    """One immutable version of all rules."""
+    """One immutable version of all rules.
+
+    Points expire by one policy at most: months after earning, or at the end of a fixed day; by none
+    they never do.
+    """
 
     version: int
     valid_from: datetime
@@ -92,11 +103,32 @@ class Programme:
     stored_value: StoredValueTerms
     points_expire_after_months: int
     clawback: Clawback = Clawback.COLLECT
+    points_expire_on: date | None = None
 
     @cached_property
     def rules(self) -> RuleBook:
         """The earning rules, laid out once."""
         return RuleBook(self.earning_rules)
+
+    def points_expiry(
+        self, earned_at: datetime, posted_at: datetime, zone: ZoneInfo
+    ) -> datetime | None:
+        """When points that can be spent at once expire; None for never."""
+        if self.points_expire_on is not None:
+            return fixed_expiry(self.points_expire_on, posted_at, zone)
+        return points_expiry(earned_at, posted_at, self.points_expire_after_months, zone)
+
+    def pending_expiry(
+        self, earned_at: datetime, posted_at: datetime, matures_at: datetime, zone: ZoneInfo
+    ) -> datetime | None:
+        """When points that mature later expire: never before the month after their maturing ends.
+
+        Otherwise as if they could have been spent at once.
+        """
+        expires_at = self.points_expiry(earned_at, posted_at, zone)
+        if expires_at is None:
+            return None
+        return max(expires_at, end_of_month_after(matures_at, MINIMUM_LIFE_MONTHS, zone))
 
 
 class Programmes:
