@@ -59,9 +59,10 @@ def points_end(
 ) -> datetime | None:
     """N months after earning, at the month's end, or when a fixed day ends; for ever without both.
 
-    Never before the end of the month after now's.
+    Never before the end of the month after now's. Months without activity count from earning on
+    until there is activity.
     """
-    months = programme.points_expire_after_months
+    months = programme.points_expire_after_months + programme.points_expire_after_idle_months
     if programme.points_expire_on:
         ends = day_end(programme.points_expire_on, zone)
     elif months:

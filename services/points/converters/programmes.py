@@ -49,6 +49,7 @@ def to_programme(message: pb.Programme) -> Programme:
         message.points_expire_after_months,
         clawback=CLAWBACKS[message.clawback],
         points_expire_on=to_day(message.points_expire_on, "programme.points_expire_on"),
+        points_expire_after_idle_months=message.points_expire_after_idle_months,
     )
 
 
@@ -79,4 +80,5 @@ def from_programme(programme: Programme) -> pb.Programme:
         points_expire_after_months=programme.points_expire_after_months,
         clawback=TO_CLAWBACK[programme.clawback],
         points_expire_on=day.isoformat() if day else "",
+        points_expire_after_idle_months=programme.points_expire_after_idle_months,
     )

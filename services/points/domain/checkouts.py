@@ -6,6 +6,7 @@ from datetime import datetime
 
 from services.points.domain import errors
 from services.points.domain.accounts import Member
+from services.points.domain.activity import extend_points
 from services.points.domain.answers import CancelAnswer, PostAnswer, Posted
 from services.points.domain.assets import EntryKind, House
 from services.points.domain.books import Books
@@ -52,6 +53,16 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
+    if earned or tenders.to_pay_minor < purchase.bill_minor:
+        events += extend_points(
+            books,
+            member,
+            programme,
+            command.checkout_id,
+            min(purchase.occurred_at, now),
+            purchase.place.zone,
+            now,
+        )
     captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
     pins: list[Pin] = []
     if hold is not None:

@@ -92,8 +92,8 @@ class StoredValueTerms:
 class Programme:
     """One immutable version of all rules.
 
-    Points expire by one policy at most: months after earning, or at the end of a fixed day; by none
-    they never do.
+    Points expire by one policy at most: months after earning, at the end of a fixed day, or months
+    after the member's last activity; by none they never do.
     """
 
     version: int
@@ -104,6 +104,7 @@ class Programme:
     points_expire_after_months: int
     clawback: Clawback = Clawback.COLLECT
     points_expire_on: date | None = None
+    points_expire_after_idle_months: int = 0
 
     @cached_property
     def rules(self) -> RuleBook:
@@ -116,15 +117,19 @@ class Programme:
         """When points that can be spent at once expire; None for never."""
         if self.points_expire_on is not None:
             return fixed_expiry(self.points_expire_on, posted_at, zone)
-        return points_expiry(earned_at, posted_at, self.points_expire_after_months, zone)
+        months = self.points_expire_after_months or self.points_expire_after_idle_months
+        return points_expiry(earned_at, posted_at, months, zone)
 
     def pending_expiry(
         self, earned_at: datetime, posted_at: datetime, matures_at: datetime, zone: ZoneInfo
     ) -> datetime | None:
         """When points that mature later expire: never before the month after their maturing ends.
 
-        Otherwise as if they could have been spent at once.
+        Months without activity begin to count then; otherwise it is as if the points could have
+        been spent at once.
         """
+        if self.points_expire_after_idle_months:
+            return end_of_month_after(matures_at, self.points_expire_after_idle_months, zone)
         expires_at = self.points_expiry(earned_at, posted_at, zone)
         if expires_at is None:
             return None
@@ -134,7 +139,8 @@ class Programme:
 class Programmes:
     """All published versions, the latest last; `valid_from` never decreases with the version.
 
-    `latest_retirement` is the number of the last retirement known, 0 for none. Threads may read
+    `latest_retirement` is the number of the last retirement known, 0 for none; `counts_activity`
+    says whether by some version points expire after months without activity. Threads may read
     while others add, and several may add the same.
     """
 
@@ -143,6 +149,7 @@ class Programmes:
         self._versions: list[Programme] = []
         self._ends: dict[int, datetime] = {}
         self.latest_retirement = 0
+        self.counts_activity = False
         for programme in versions:
             self.add(programme)
 
@@ -156,6 +163,7 @@ class Programmes:
         with self._adding:
             if programme.version > self.latest_version:
                 self._versions.append(programme)
+                self.counts_activity |= programme.points_expire_after_idle_months > 0
 
     def retire(self, number: int, version: int, valid_until: datetime) -> None:
         """Take the end of a version; of several the one with the highest number counts."""

@@ -134,16 +134,21 @@ def check_programme(programme: Programme, not_before: datetime | None) -> None:
 
 def _check_expiry(programme: Programme) -> None:
     """Refuse two policies for the expiry of points, and a day that nobody can mean."""
-    day = programme.points_expire_on
+    policies = {
+        "points_expire_after_months": programme.points_expire_after_months,
+        "points_expire_on": programme.points_expire_on,
+        "points_expire_after_idle_months": programme.points_expire_after_idle_months,
+    }
+    given = [name for name, value in policies.items() if value]
+    if len(given) > 1:
+        raise errors.invalid_field(
+            f"programme.{given[-1]}",
+            f"must be left out where {given[0]} is given: points expire by one policy",
+        )
+    day, begins = programme.points_expire_on, programme.valid_from.astimezone(UTC).date()
     if day is None:
         return
-    if programme.points_expire_after_months:
-        raise errors.invalid_field(
-            "programme.points_expire_on",
-            "must be empty where points_expire_after_months is given: points expire by one policy",
-        )
-    begins = programme.valid_from.astimezone(UTC).date()
-    if not begins <= day or day.year - begins.year > FIXED_DAY_YEARS_MAX:
+    if day < begins or day.year - begins.year > FIXED_DAY_YEARS_MAX:
         raise errors.invalid_field(
             "programme.points_expire_on",
             f"must not lie before the day of valid_from, {begins}, nor more than "

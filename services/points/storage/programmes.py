@@ -195,6 +195,7 @@ def _save_retirements(
 def to_document(programme: Programme) -> dict[str, object]:
     """The JSON document of a version; its number and `valid_from` are columns."""
     terms, day = programme.stored_value, programme.points_expire_on
+    idle_months = programme.points_expire_after_idle_months
     return {
         "earning_rules": [rule_document(rule) for rule in programme.earning_rules],
         "redemption": {
@@ -215,6 +216,7 @@ def to_document(programme: Programme) -> dict[str, object]:
         "points_expire_after_months": programme.points_expire_after_months,
         "clawback": programme.clawback,
         **({"points_expire_on": day.isoformat()} if day else {}),
+        **({"points_expire_after_idle_months": idle_months} if idle_months else {}),
     }
 
 
@@ -241,4 +243,5 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
         content["points_expire_after_months"],
         clawback=Clawback(content.get("clawback", Clawback.COLLECT)),
         points_expire_on=date.fromisoformat(day) if day else None,
+        points_expire_after_idle_months=content.get("points_expire_after_idle_months", 0),
     )
