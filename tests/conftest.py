@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from cli.local.certificates import ensure_certificates
 from cli.suite import Suite
@@ -17,6 +17,15 @@ _KEEPER = pytest.StashKey[servers.Keeper]()
 
 # No test is about how long it takes: a busy machine must not make one fail.
 settings.register_profile("suite", deadline=None)
+# Mutants: failing is enough, all meet the same examples, and what few of them kill is gone sooner.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.register_profile("mutants-first", settings.get_profile("mutants"), max_examples=20)
 settings.load_profile("suite")
 
 

@@ -79,6 +79,7 @@ def stay(stage: Stage, dice: Dice) -> Happening:
     )
     purchase.stay.channel = dice.of([BOOKING_CHANNEL_DIRECT, BOOKING_CHANNEL_OTA])
     purchase.stay.nights = 2
+    purchase.stay.member_absent = dice.of([False, False, True])
     ends_in = dice.of([None, 3, 40, -1])
     if ends_in is not None:
         purchase.stay.ends_at.FromDatetime(stage.model.now + timedelta(days=ends_in))

@@ -160,6 +160,9 @@ def _fits_line(rule: pb.EarningRule, purchase: Purchase, line: Line) -> bool:
     if line.category != MERCHANT_CATEGORY_ROOM:
         return True
     stay = purchase.stay if purchase.HasField("stay") else None
+    asks_of_the_stay = bool(asked.channels or asked.rate_codes)
+    if asks_of_the_stay and stay is not None and stay.member_absent and not asked.absent_too:
+        return False
     if asked.channels and (stay is None or stay.channel not in asked.channels):
         return False
     return not asked.rate_codes or (stay is not None and stay.rate_code in asked.rate_codes)

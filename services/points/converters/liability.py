@@ -46,8 +46,8 @@ def _asset(found: Liability, owed: AssetLiability) -> pb.AssetLiability:
                 listed,
                 zip(
                     figures,
-                    found.values_minor(owed.asset, [each.outstanding for each in figures]),
-                    found.values_minor(owed.asset, [each.pending for each in figures]),
+                    found.values_minor(owed.asset, figures),
+                    found.shares_minor(owed.asset, [each.pending for each in figures]),
                     breakage_by_group(breakage, figures),
                     strict=True,
                 ),

@@ -179,7 +179,7 @@ def _to_stay(stay: purchase_pb2.Stay) -> Stay:
     ends_at = None
     if stay.HasField("ends_at"):
         ends_at = to_instant(stay.ends_at, "purchase.stay.ends_at")
-    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights, ends_at)
+    return Stay(CHANNELS[stay.channel], stay.rate_code, stay.nights, ends_at, stay.member_absent)
 
 
 _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {

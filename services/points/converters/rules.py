@@ -82,6 +82,7 @@ def _to_condition(condition: pb.Condition, field: str) -> Condition:
         frozenset(UUID(each) for each in condition.outlets),
         condition.first_purchase_only,
         _to_expression(condition.expression, f"{field}.expression"),
+        condition.absent_too,
     )
 
 
@@ -134,4 +135,5 @@ def _from_condition(condition: Condition) -> pb.Condition:
         outlets=sorted(map(str, condition.outlets)),
         first_purchase_only=condition.first_purchase_only,
         expression=condition.expression.source if condition.expression else "",
+        absent_too=condition.absent_too,
     )

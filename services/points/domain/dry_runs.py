@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from heapq import heappush, heappushpop
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -17,28 +17,34 @@ from uuid import UUID
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.inquiry import Inquiry, RuleFault
 from services.points.domain.limits import Counter, Limits, counters_of
+from services.points.domain.pending import with_waiting
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase
 from services.points.domain.rules import RuleBook
 from services.points.domain.shares import allocate_further
 
 EXAMPLES_MAX: Final = 10
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class RecordedReversal(NamedTuple):
-    """An entry that undid a checkout by whole or part, `refunded_minor` of its bill in all then."""
+    """An entry that undid a checkout by whole or part, `refunded_minor` of its bill in all then.
+
+    `reversed_at` is asked for where members are tried together, in the order of time.
+    """
 
     version: int
     refunded_minor: int
     before_range: bool
-    reversed_at: datetime
+    reversed_at: datetime = EARLIEST
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCheckout:
     """A posted checkout with the facts that were kept; `earned` are its points by rule.
 
-    One outside of the range only tells what its rules gave. `reversals` are in their order.
+    One outside of the range only tells what its rules gave. `reversals` are in their order,
+    `earned` in that in which reversals claim: what could be spent at once, then what waited.
     """
 
     checkout_id: UUID
@@ -147,7 +153,7 @@ class Attempt:
         purchase = checkout.purchase
         inquiry = Inquiry(purchase, first_purchase=checkout.first_purchase, limits=self._limits)
         earned = earned_points(self._rules, purchase, checkout.not_earning_minor, inquiry)
-        given = {by.rule: by.points for by in earned}
+        given = _as_claimed(self._rules, checkout, earned)
         if checkout.reversals:
             self._tried[checkout.checkout_id] = given
         _count(self._rules, self._limits, checkout, given, 1)
@@ -191,6 +197,16 @@ def try_member(
             attempt.reverse(checkout, reversal)
 
 
+def _as_claimed(
+    rules: RuleBook, checkout: RecordedCheckout, earned: Sequence[EarnedBy]
+) -> dict[str, int]:
+    """What was earned by rule, in the order in which reversals claim it."""
+    if rules.waiting:
+        waiting = with_waiting(rules, checkout.purchase, earned, checkout.posted_at)
+        earned = sorted(waiting, key=lambda by: by.pending_until is not None)
+    return {by.rule: by.points for by in earned}
+
+
 def _in_order(
     checkouts: Sequence[RecordedCheckout],
 ) -> list[tuple[RecordedCheckout, RecordedReversal | None]]:
@@ -219,8 +235,10 @@ def rewind(rules: RuleBook, checkouts: Sequence[RecordedCheckout], limits: Limit
 def _claimed(
     checkout: RecordedCheckout, gave: Mapping[str, int], reversal: RecordedReversal
 ) -> dict[str, int]:
-    """What one reversal takes back of what rules gave, as reversals claim it."""
-    gave = dict(sorted(gave.items()))
+    """What one reversal takes back of what rules gave, as reversals claim it.
+
+    What had expired by then, which a reversal leaves alone, is not known here: it is given back.
+    """
     bill, shares = checkout.purchase.bill_minor, [0] * len(gave)
     for each in checkout.reversals:
         before, total = shares, sum(gave.values())

@@ -148,6 +148,8 @@ def _fits_the_stay(rule: EarningRule, line: Line, purchase: Purchase) -> bool:
     stay, condition = purchase.stay, rule.condition
     if stay is None or (condition.channels and stay.channel not in condition.channels):
         return False
+    if stay.absent and not condition.absent_too:
+        return False
     return not condition.rate_codes or stay.rate_code in condition.rate_codes
 
 

@@ -137,7 +137,7 @@ def hold_released(hold_id: UUID) -> Refusal:
     )
 
 
-def hold_expired(hold_id: UUID, timeout_at: datetime | None) -> Refusal:
+def hold_expired(hold_id: UUID, timeout_at: datetime) -> Refusal:
     return Refusal(
         Category.PRECONDITION,
         "HOLD_EXPIRED",
@@ -145,7 +145,7 @@ def hold_expired(hold_id: UUID, timeout_at: datetime | None) -> Refusal:
         metadata={
             "hold_id": str(hold_id),
             "state": "EXPIRED",
-            "timeout_at": timeout_at.isoformat() if timeout_at else "",
+            "timeout_at": timeout_at.isoformat(),
         },
     )
 

@@ -10,6 +10,7 @@
 | month, day, weekday, hour | int | of the purchase, by the property's calendar; Monday is 1 |
 | season | string | "PEAK", "SHOULDER", "OFF", or "" when not known |
 | channel, rate_code, nights | string, string, int | of the stay; "", "", 0 without one |
+| member_absent | bool | whether the member paid for a stay of somebody else |
 | property, merchant, outlet | string | the property's code and the ids, as the till gives them |
 | redeem_points, pay_stored_value_minor | int | what is tendered besides money |
 """
@@ -40,6 +41,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "channel": "string",
     "rate_code": "string",
     "nights": "int",
+    "member_absent": "bool",
     "property": "string",
     "merchant": "string",
     "outlet": "string",
@@ -80,6 +82,7 @@ def facts_of(purchase: Purchase, local: datetime, *, first_purchase: bool) -> Fa
         "channel": stay.channel.value if stay else "",
         "rate_code": stay.rate_code if stay else "",
         "nights": stay.nights if stay else 0,
+        "member_absent": stay.absent if stay else False,
         "property": place.property_code,
         "merchant": str(place.merchant_id),
         "outlet": str(place.outlet_id),

@@ -97,6 +97,7 @@ def open_hold(books: Books, member: Member, hold_id: UUID, now: datetime) -> Hol
     if state is HoldState.RELEASED:
         raise errors.hold_released(hold_id)
     if state is HoldState.EXPIRED:
+        assert hold.timeout_at is not None, "only a hold with a timeout expires"
         raise errors.hold_expired(hold_id, hold.timeout_at)
     return hold
 

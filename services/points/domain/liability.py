@@ -140,8 +140,12 @@ class Liability:
             return amount
         return amount * MINOR_PER_UNIT // self.programme.redemption.points_per_unit
 
-    def values_minor(self, asset: Asset, amounts: Sequence[int]) -> list[int]:
-        """What each group's amount is worth; they add up to the whole's worth exactly."""
+    def values_minor(self, asset: Asset, groups: Sequence[Figures]) -> list[int]:
+        """What each group's outstanding is worth; they add up to the whole's worth exactly."""
+        return self.shares_minor(asset, [figures.outstanding for figures in groups])
+
+    def shares_minor(self, asset: Asset, amounts: Sequence[int]) -> list[int]:
+        """What each amount is worth as a share of all of them."""
         return allocate(self.value_minor(asset, sum(amounts)), amounts)
 
 

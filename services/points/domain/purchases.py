@@ -50,12 +50,16 @@ class Season(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """What decides whether and how a stay earns; points may wait for `ends_at`, if it is known."""
+    """What decides whether and how a stay earns; points may wait for `ends_at`, if it is known.
+
+    A member who is `absent` paid for somebody else's stay (DOMAIN §3: stays earn by own presence).
+    """
 
     channel: Channel
     rate_code: str
     nights: int
     ends_at: datetime | None = None
+    absent: bool = False
 
 
 class Facts(NamedTuple):

@@ -34,7 +34,8 @@ class Condition:
     """A conjunction; an empty part asks nothing.
 
     `categories`, `channels` and `rate_codes` are asked of each line (the last two only of ROOM
-    lines), the others of the checkout. Weekdays are ISO numbers, hours begin at 0, the month of
+    lines, and with them that the member stayed in person, unless `absent_too`), the others of the
+    checkout. Weekdays are ISO numbers, hours begin at 0, the month of
     birth is compared with the month of the purchase, all by the property's calendar. The
     `expression` is asked last.
     """
@@ -54,6 +55,7 @@ class Condition:
     outlets: frozenset[UUID] = frozenset()
     first_purchase_only: bool = False
     expression: Expression | None = None
+    absent_too: bool = False
 
     @property
     def asks_of_lines(self) -> bool:

@@ -44,14 +44,13 @@ DEDUCTED_RULE = "GIFT_DEDUCTED"
 
 
 class _Part(NamedTuple):
-    """What is withdrawn of one lot of principal, and what becomes of the gift given on it."""
+    """What is withdrawn of a top-up's principal, and what becomes of the gift given on it."""
 
-    lot: Lot
     amount: int
-    sold: SoldValue | None = None
-    gift_lot: Lot | None = None
-    taken_back: int = 0
-    deducted: int = 0
+    sold: SoldValue
+    gift_lot: Lot
+    taken_back: int
+    deducted: int
 
 
 def withdraw(
@@ -113,33 +112,30 @@ def _check(books: Books, member: Member, command: WithdrawStoredValue, now: date
 
 
 def _plan(books: Books, member: Member, amount: int, now: datetime) -> Sequence[_Part]:
-    """What would be taken of each lot of principal and of its gift; changes nothing."""
+    """What would become of each gift whose principal is withdrawn; changes nothing."""
     parts = []
     for lot, part in member.cash.first_parts(amount, now):
         sold = books.movements.sold_into.get((member.member_id, lot.number))
-        if sold is None or sold.bonus_lot_number is None:
-            parts.append(_Part(lot, part))
-        else:
+        if sold is not None and sold.bonus_lot_number is not None:
             gift_lot = member.lots[sold.bonus_lot_number]
             by_hand = books.movements.taken_by_hand.get((member.member_id, gift_lot.number), 0)
             left = member.bonus.free_at(gift_lot, now)
-            parts.append(_with_gift(_Part(lot, part, sold, gift_lot), left, by_hand, now))
+            parts.append(_divided(part, sold, gift_lot, left, by_hand, now))
     return parts
 
 
-def _with_gift(part: _Part, left: int, taken_by_hand: int, now: datetime) -> _Part:
+def _divided(
+    amount: int, sold: SoldValue, lot: Lot, left: int, taken_by_hand: int, now: datetime
+) -> _Part:
     """Divide the unearned share of the gift into what is left, what was spent, what is gone."""
-    sold, lot = part.sold, part.gift_lot
-    assert sold is not None, "only what was sold has a gift"
-    assert lot is not None, "a gift lies in a lot"
-    withdrawn = sold.withdrawn_minor + part.amount
+    withdrawn = sold.withdrawn_minor + amount
     unearned = -(-sold.bonus_minor * withdrawn // sold.cash_minor)  # rounded up
     unearned -= sold.bonus_taken_back_minor + sold.gift_deducted_minor
     gone = lot.expired + taken_by_hand
     if lot.due(now):
         left, gone = 0, gone + left
     taken_back = max(0, min(unearned, left))
-    return part._replace(taken_back=taken_back, deducted=max(0, unearned - taken_back - gone))
+    return _Part(amount, sold, lot, taken_back, max(0, unearned - taken_back - gone))
 
 
 def _pay_out(books: Books, member: Member, entry: Entry, amount: int, deducted: int) -> None:
@@ -157,8 +153,6 @@ def _pay_out(books: Books, member: Member, entry: Entry, amount: int, deducted: 
 
 def _take_gift_back(books: Books, member: Member, entry: Entry, part: _Part) -> None:
     sold, gift_lot = part.sold, part.gift_lot
-    if sold is None or gift_lot is None:
-        return
     sold.withdrawn_minor += part.amount
     sold.bonus_taken_back_minor += part.taken_back
     sold.gift_deducted_minor += part.deducted

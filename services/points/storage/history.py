@@ -41,11 +41,12 @@ SELECT c.member_id, c.checkout_id, c.version, c.posted_at, c.occurred_at, c.curr
                                            r.reversed_at < %(posted_from)s, r.reversed_at)
                          ORDER BY r.version)
         FROM reversals AS r WHERE r.checkout_id = c.checkout_id AND c.reversed_minor > 0),
-       (SELECT coalesce(jsonb_object_agg(given.rule, given.points), '{{}}') FROM (
-            SELECT p.rule, p.amount AS points FROM postings AS p
+       (SELECT jsonb_agg(jsonb_build_array(given.rule, given.points)
+                         ORDER BY given.waits, given.line) FROM (
+            SELECT p.rule, p.amount AS points, false AS waits, p.line FROM postings AS p
             WHERE p.member_id = c.member_id AND p.version = c.version AND p.funder IS NOT NULL
             UNION ALL
-            SELECT w.rule, w.points FROM pending_points AS w
+            SELECT w.rule, w.points, true, w.line FROM pending_points AS w
             WHERE w.member_id = c.member_id AND w.version = c.version
         ) AS given)
 FROM checkouts AS c
@@ -149,7 +150,7 @@ def _recorded(row: Sequence[Any], trial: Trial) -> RecordedCheckout:
         purchase,
         facts.first_purchase,
         facts.not_earning_minor,
-        row[12],
+        dict(row[12] or ()),
     )
 
 

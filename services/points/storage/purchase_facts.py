@@ -89,13 +89,13 @@ def _stay_list(stay: Stay | None) -> list[object] | None:
     if stay is None:
         return None
     ends_at = stay.ends_at.isoformat() if stay.ends_at else None
-    return [stay.channel, stay.rate_code, stay.nights, ends_at]
+    known = [stay.channel, stay.rate_code, stay.nights, ends_at]
+    return [*known, True] if stay.absent else known
 
 
 def _stay(found: list[Any] | None) -> Stay | None:
     if found is None:
         return None
-    channel, rate_code, nights, ends_at = found
-    return Stay(
-        Channel(channel), rate_code, nights, datetime.fromisoformat(ends_at) if ends_at else None
-    )
+    channel, rate_code, nights, ends_at, *absent = found
+    instant = datetime.fromisoformat(ends_at) if ends_at else None
+    return Stay(Channel(channel), rate_code, nights, instant, bool(absent))

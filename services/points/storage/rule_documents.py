@@ -80,6 +80,7 @@ def _condition_document(condition: Condition) -> dict[str, object]:
         "outlets": sorted(map(str, condition.outlets)),
         "first_purchase_only": condition.first_purchase_only,
         "expression": condition.expression.source if condition.expression else "",
+        "absent_too": condition.absent_too,
     }
     return {name: value for name, value in asked.items() if value}
 
@@ -101,6 +102,7 @@ def _condition(asked: dict[str, Any]) -> Condition:
         frozenset(map(UUID, asked.get("outlets", ()))),
         asked.get("first_purchase_only", False),
         _expression(asked.get("expression", "")),
+        asked.get("absent_too", False),
     )
 
 

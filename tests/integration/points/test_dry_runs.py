@@ -124,6 +124,36 @@ def test_refunds_by_part_give_back_to_caps_in_a_dry_run_as_they_did(serve: Serve
     asyncio.run(dry_run())
 
 
+def test_refunds_give_back_to_caps_rule_by_rule_in_the_ledgers_order(serve: Serve) -> None:
+    async def dry_run() -> None:
+        async with serve() as points:
+            member, caller, operator = uuid4(), points.caller(), points.caller("operator")
+            caps, waits = programme_pb2.Caps(per_member=3), programme_pb2.Pending(days=9)
+            await publish(
+                operator,
+                bonus("A_LATER", 3, caps=caps, pending=waits),
+                bonus("NEXT", 3, caps=caps),
+                bonus("LAST", 3, caps=caps),
+            )
+            first = uuid4()
+            await caller.call("Post", post(purchase(member, 99), first))
+            middle = datetime.now(UTC)
+            part = reverse(member, first)
+            part.amount_minor = 45  # 4 of 9 points: of each rule 1 1/3, the odd one of the first
+            answer = await caller.call("Reverse", part)
+            taken = {each.rule_code: each.points for each in answer.taken_back_by}
+            assert (taken, answer.pending_cancelled) == ({"NEXT": 2, "LAST": 1}, 1)
+            await caller.call("Post", post(purchase(member, 99)))
+            for posted_from in (middle, middle - timedelta(minutes=5)):
+                request = trying(version=2)
+                request.posted_from.FromDatetime(posted_from)
+                found = await last(operator, request)
+                assert found.checkouts == (1 if posted_from == middle else 2)
+                assert (found.checkouts_changed, found.points_recorded) == (0, found.points_tried)
+
+    asyncio.run(dry_run())
+
+
 def test_a_draft_tells_the_difference_it_would_have_made_by_rule_and_example(
     serve: Serve,
 ) -> None:

@@ -23,7 +23,9 @@ def test_season_and_the_stays_end_reach_the_ledger_as_the_till_states_them() -> 
     asked = checkout_pb2.Purchase(currency="CNY", season=season_pb2.SEASON_OFF)
     asked.stay.channel, asked.stay.nights = 1, 2  # type: ignore[assignment]
     asked.stay.ends_at.FromDatetime(NOW + timedelta(days=2))
+    asked.stay.member_absent = True
     booked = to_ledger_purchase(bill(asked))
+    assert booked.stay.member_absent
     assert booked.season == season_pb2.SEASON_OFF
     assert booked.stay.ends_at == asked.stay.ends_at
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from chassis.kernel import Refusal
@@ -17,8 +17,16 @@ from services.points.domain.events import CheckoutPosted, Event
 from services.points.domain.journal import Entry
 from services.points.domain.ledger import decide
 from services.points.domain.movement_commands import PutTransferGroup
-from services.points.domain.programme import Programme, Programmes
-from tests.unit.points.worlds import PLACE, START, programme, purchase
+from services.points.domain.programme import Programme, Programmes, SpendOrder, TopUpTier
+from tests.unit.points.worlds import PLACE, START, TERMS, programme, purchase
+
+
+class Decided(NamedTuple):
+    """What one command did."""
+
+    answer: Any
+    changes: Changes
+    events: list[Event]
 
 
 @dataclass
@@ -42,11 +50,16 @@ class Family:
 
     def do(self, command: Command) -> Any:
         """Decide a command and keep what it did; returns its answer."""
+        return self.decided(command).answer
+
+    def decided(self, command: Command) -> Decided:
+        """Decide a command; everything it did."""
+        events = len(self.events)
         decision = decide(self.books, command, self.now)
-        self.entries += self.books.changes.entries
+        changes, self.books.changes = self.books.changes, Changes()
+        self.entries += changes.entries
         self.events += decision.events
-        self.books.changes = Changes()
-        return decision.answer
+        return Decided(decision.answer, changes, self.events[events:])
 
     def refusal(self, command: Command) -> Refusal:
         """The refusal of a command, which must have changed nothing."""
@@ -121,3 +134,14 @@ def version_of(event: Any) -> int:
 def _member(member_id: UUID) -> Member:
     points, cash, bonus = (Account(asset, open_lots=[]) for asset in Asset)
     return Member(member_id, points=points, cash=cash, bonus=bonus)
+
+
+def card(order: SpendOrder = SpendOrder.PROPORTIONAL, *tiers: TopUpTier) -> Family:
+    """A guest of a programme with this spend order."""
+    terms = replace(TERMS, spend_order=order, top_up_tiers=tiers or TERMS.top_up_tiers)
+    return Family(1, programme(terms=terms))
+
+
+def spend(home: Family, stored: int) -> Any:
+    """The first member buys something and pays all of it with stored value."""
+    return home.buy(home.ids[0], stored, stored=stored)

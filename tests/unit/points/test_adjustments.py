@@ -134,3 +134,12 @@ def test_a_card_holds_no_more_by_hand_than_by_top_ups(asset: Asset) -> None:
         if each.amount == 10_000
     ]
     assert (lot.expires_at is None) == (asset is Asset.CASH)
+
+
+def test_gift_whose_end_has_come_takes_no_room_on_the_card() -> None:
+    home = Family()
+    home.top_up(home.ids[0], 100_000)
+    home.now += timedelta(days=800)
+    refused = home.refusal(asked(home, 400_001, Asset.CASH))
+    assert refused.metadata == {"limit_minor": "500000", "balance_minor": "100000"}
+    assert home.do(asked(home, 400_000, Asset.CASH)).booked_at is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,47 @@ def test_what_must_pass_an_age_seen_too_seldom_is_told_apart() -> None:
     assert (found.amount, found.not_estimated) == (540, 1200 + 800 + 400)
 
 
+@pytest.mark.parametrize(
+    ("cohorts_min", "points_min", "known"),
+    [
+        (1, 600, {0, 1, 2}),
+        (1, 601, {0, 1}),
+        (1, 2_400, {0, 1}),
+        (1, 2_401, {0}),
+        (1, 4_001, set()),
+        (2, 1, {0, 1}),
+        (3, 1, {0}),
+        (4, 1, set()),
+    ],
+)
+def test_an_age_is_known_where_cohorts_and_points_enough_were_seen_at_it(
+    cohorts_min: int, points_min: int, known: set[int]
+) -> None:
+    found = estimate(worked_example(), APR, cohorts_min, points_min)
+    assert found.known_ages == known
+    assert (found.cohorts_required, found.points_required) == (cohorts_min, points_min)
+
+
+def test_one_point_of_one_cohort_makes_an_age_known_if_no_more_is_asked() -> None:
+    flows = {Cohort(JAN, FEB): {JAN: Flow(entered=1)}}
+    for points_min, known in ((0, {0}), (1, {0}), (2, set())):
+        assert estimate(flows, FEB, 1, points_min).known_ages == known
+    asked = estimate(flows, FEB)
+    assert (asked.cohorts_required, asked.points_required) == (3, 1_000)
+
+
+def test_a_cohort_that_is_used_up_changes_nothing_of_the_others_estimate() -> None:
+    flows = {
+        **worked_example(),
+        Cohort(FEB, MAR): {FEB: Flow(entered=7, redeemed=7)},
+    }
+    found = estimate(flows, APR, cohorts_min=1, points_min=1)
+    assert found.status is BreakageStatus.ESTIMATED
+    assert estimate({Cohort(FEB, MAR): flows[Cohort(FEB, MAR)]}, APR, 1, 1).status is (
+        BreakageStatus.NOTHING_EXPIRES
+    )
+
+
 def test_a_young_ledger_has_too_little_history() -> None:
     flows = {Cohort(APR, MAY): {APR: Flow(entered=5000, redeemed=100)}}
     found = estimate(flows, APR)
@@ -120,6 +162,14 @@ def test_points_taken_back_were_never_at_risk_in_that_month() -> None:
     flows = {Cohort(JAN, MAR): {JAN: Flow(entered=100, withdrawn=40, redeemed=30)}}
     (basis,) = observe(flows, FEB).values()
     assert (basis.at_risk, basis.redeemed) == (60, 30)
+
+
+def test_a_single_point_is_at_risk_and_none_is_not() -> None:
+    flows = {
+        Cohort(JAN, MAY): {JAN: Flow(entered=1), MAR: Flow(redeemed=1)},
+        Cohort(FEB, MAY): {FEB: Flow(entered=5, withdrawn=5)},
+    }
+    assert {age: each.at_risk for age, each in observe(flows, MAY).items()} == {0: 1, 1: 1, 2: 1}
 
 
 def test_points_posted_late_are_not_at_risk_before() -> None:

@@ -93,3 +93,16 @@ def test_months_are_counted_and_named_by_the_propertys_calendar() -> None:
     january = month_of(new_year, SHANGHAI)
     assert (january, month_name(january)) == (2027 * 12, "2027-01")
     assert month_name(month_of(new_year - timedelta(microseconds=1), SHANGHAI)) == "2026-12"
+
+
+def test_the_shortest_month_lies_between_earning_and_posting() -> None:
+    last_minute_of_january = datetime(2026, 1, 31, 15, 59, tzinfo=UTC)
+    first_minute_of_march = datetime(2026, 2, 28, 16, 1, tzinfo=UTC)
+    # By the rule they would expire with March; what is posted in March lives through April.
+    assert points_expiry(last_minute_of_january, first_minute_of_march, 2, SHANGHAI) == datetime(
+        2026, 4, 30, 16, tzinfo=UTC
+    )
+    last_of_february = first_minute_of_march - timedelta(minutes=2)
+    assert points_expiry(last_minute_of_january, last_of_february, 2, SHANGHAI) == datetime(
+        2026, 3, 31, 16, tzinfo=UTC
+    )

@@ -46,12 +46,13 @@ def test_fewer_points_than_the_minimum_or_more_than_the_share_are_refused() -> N
     world.buy(1_000_000)
     refusal = world.refusal(post(world, 10_000, points=199))
     assert (refusal.reason, refusal.metadata) == ("REDEMPTION_SHARE", {"minimum_points": "200"})
+    assert refusal.message == "at least 200 points are redeemed at once"
     refusal = world.refusal(post(world, 601, 398, points=500))
     assert refusal.metadata == {"maximum_value_minor": "499"}
     assert world.buy(602, 398, points=500).points_value_minor == 500
-    assert world.refusal(post(world, 999, points=200, category=Category.SPA)).metadata == {
-        "maximum_value_minor": "0"
-    }
+    refusal = world.refusal(post(world, 999, points=200, category=Category.SPA))
+    assert refusal.metadata == {"maximum_value_minor": "0"}
+    assert refusal.message == "points may pay 0 of this bill at most"
 
 
 def test_points_are_worth_whole_fen_or_the_way_out_is_named() -> None:
@@ -61,7 +62,7 @@ def test_points_are_worth_whole_fen_or_the_way_out_is_named() -> None:
     refusal = world.refusal(post(world, 10_000, points=101))
     assert refusal.reason == "INVALID_FIELD"
     assert refusal.fields[0].field == "purchase.redeem_points"
-    assert "multiple of 5" in refusal.fields[0].rule
+    assert refusal.fields[0].rule == "must be a multiple of 5 to be worth whole minor units"
 
 
 @given(st.integers(0, 10**11), st.integers(0, 10**11), st.data())
@@ -214,3 +215,20 @@ def test_a_fenced_checkout_is_not_found_by_a_reversal() -> None:
     world.do(CancelPost(world.member_id, checkout))
     command = ReverseCheckout(world.member_id, checkout, uuid4(), PLACE)
     assert world.refusal(command).reason == "CHECKOUT_NOT_FOUND"
+
+
+def test_a_purchase_lies_at_most_5_minutes_ahead_and_only_stays_more_than_400_days_back() -> None:
+    world, moment = World(), timedelta(microseconds=1)
+    ahead, back = world.now + timedelta(minutes=5), world.now - timedelta(days=400)
+    for occurred_at in (ahead, back):
+        world.buy(100, occurred_at=occurred_at)
+    refusal = world.refusal(post(world, 100, occurred_at=ahead + moment))
+    assert refusal.reason == "OCCURRED_AT_OUT_OF_RANGE"
+    assert refusal.fields[0].rule == "must lie at most 5 minutes ahead; set the clock"
+    refusal = world.refusal(post(world, 100, occurred_at=back - moment))
+    assert refusal.reason == "OCCURRED_AT_OUT_OF_RANGE"
+    assert refusal.fields[0].rule == "only stays are booked after more than 400 days"
+    stayed = Stay(Channel.DIRECT, "BAR", 2)
+    world.buy(100, occurred_at=back - moment, stay=stayed, category=Category.ROOM)
+    late = post(world, 100, occurred_at=ahead + moment, stay=stayed, category=Category.ROOM)
+    assert world.refusal(late).reason == "OCCURRED_AT_OUT_OF_RANGE"

@@ -81,6 +81,22 @@ def test_a_room_earns_by_the_channel_it_was_sold_through(
     assert earn([ROOM_BASE, OUTLET_BASE], mixed((Category.ROOM, 10_000), stay=stay)) == points
 
 
+@pytest.mark.parametrize("asked", ["channels", "rate_codes"])
+def test_who_paid_for_somebody_elses_stay_earns_only_where_the_rule_allows_it(asked: str) -> None:
+    wanted = {asked: frozenset({"BAR"} if asked == "rate_codes" else {Channel.DIRECT})}
+    present, absent = Stay(Channel.DIRECT, "BAR", 1), Stay(Channel.DIRECT, "BAR", 1, absent=True)
+    strict, lenient = base("B", 1000, **wanted), base("B", 1000, **wanted, absent_too=True)
+    for rule, stay, points in (
+        (strict, present, {"B": 100}),
+        (strict, absent, {}),
+        (lenient, absent, {"B": 100}),
+        (base("ANY", 1000), absent, {"ANY": 100}),
+    ):
+        assert earn([rule], mixed((Category.ROOM, 10_000), stay=stay)) == points
+    dining = mixed((Category.DINING, 10_000), stay=absent)
+    assert earn([strict], dining) == {"B": 100}
+
+
 def test_a_channel_is_asked_of_rooms_only() -> None:
     asked = base("B", 1000, channels=frozenset({Channel.DIRECT}))
     stay = Stay(Channel.OTA, "", 1)

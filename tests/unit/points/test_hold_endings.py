@@ -153,6 +153,7 @@ def test_a_hold_resolves_once_and_every_other_attempt_learns_how(how: str) -> No
     for attempt in attempts:
         refusal = world.refusal(attempt)
         assert (refusal.reason, refusal.metadata["state"]) == (f"HOLD_{how}", how)
+        assert refusal.metadata["hold_id"] == str(hold_id)
     again = "HOLD_RELEASED" if how == "RELEASED" else "HOLD_EXISTS"
     assert world.refusal(authorize(world, 1, hold_id=hold_id)).reason == again
 

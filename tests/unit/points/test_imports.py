@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.points.domain.answers import ImportAnswer
 from services.points.domain.assets import Asset, EntryKind, Funder, House
 from services.points.domain.commands import ImportBalance, TopUpStoredValue
 from services.points.domain.events import BalanceImported, ValueExpired
@@ -44,7 +45,7 @@ def test_a_row_becomes_a_lot_with_its_own_dates_against_the_house_account_of_its
 ) -> None:
     world = World()
     command = row(world, asset=asset, expires_at=expires_at)
-    assert not world.do(command).repeated
+    assert world.do(command) == ImportAnswer(repeated=False)
     (entry,) = world.entries
     (posting,) = entry.postings
     assert (entry.kind, entry.reference_id) == (EntryKind.IMPORT, IMPORT)
@@ -102,6 +103,8 @@ def test_a_reference_that_is_in_takes_nothing_else(changes: dict[str, Any], reas
     assert refusal.reason == reason
     if reason == "IMPORT_ROW_DIFFERS":
         assert refusal.metadata == {"field": next(iter(changes))}
+    else:
+        assert refusal.metadata == {"line": "2"}
 
 
 def test_another_import_may_use_the_same_reference() -> None:
@@ -133,7 +136,9 @@ def test_the_cards_limit_counts_both_parts_and_not_what_is_due() -> None:
     world = World()
     world.do(TopUpStoredValue(world.member_id, uuid4(), PLACE, 100_000, "CNY"))
     most = row(world, asset=Asset.CASH, expires_at=None, amount=390_001)
-    assert world.refusal(most).reason == "BALANCE_LIMIT"
+    refusal = world.refusal(most)
+    assert refusal.reason == "BALANCE_LIMIT"
+    assert refusal.metadata == {"limit_minor": "500000", "balance_minor": "110000"}
     world.now += timedelta(days=800)
     world.do(row(world, asset=Asset.CASH, expires_at=None, amount=400_000))
     assert isinstance(world.events[-2], ValueExpired)

@@ -89,12 +89,43 @@ def test_a_programme_survives_being_stored_and_being_sent(written: Programme) ->
 def test_the_highest_version_that_is_valid_at_an_instant_decides() -> None:
     first, later = programme(), START + timedelta(days=30)
     known = Programmes([first, replace(first, version=2, valid_from=later)])
-    known.add(first)
+    for changed in (first, replace(first, version=2, valid_from=START)):
+        known.add(changed)
     assert known.latest_version == 2
+    assert known.get(2).valid_from == later
     assert known.valid_at(later - timedelta(microseconds=1)).version == 1
     assert known.valid_at(later).version == 2
-    with pytest.raises(Refusal, match="PROGRAMME_NOT_FOUND"):
+    with pytest.raises(Refusal) as refused:
         known.get(3)
+    assert (refused.value.reason, refused.value.message) == (
+        "PROGRAMME_NOT_FOUND",
+        "no programme has version 3",
+    )
+
+
+def test_a_version_that_is_retired_gives_way_from_its_end_on() -> None:
+    first, end = programme(), START + timedelta(days=30)
+    known = Programmes([first, replace(first, version=2, valid_from=START)])
+    assert (known.latest_retirement, known.end_of(2)) == (0, None)
+    known.retire(1, 2, end)
+    assert (known.latest_retirement, known.end_of(2), known.end_of(1)) == (1, end, None)
+    assert known.valid_at(end - timedelta(microseconds=1)).version == 2
+    assert known.valid_at(end).version == 1
+    assert known.get(2).version == 2
+    known.retire(2, 1, end)
+    with pytest.raises(Refusal) as refused:
+        known.valid_at(end)
+    assert refused.value.message == "no programme was valid then"
+
+
+def test_of_several_ends_of_a_version_that_of_the_last_retirement_counts() -> None:
+    known = Programmes([programme()])
+    known.retire(2, 1, START)
+    known.retire(1, 1, START + timedelta(days=1))
+    known.retire(2, 1, START + timedelta(days=2))
+    assert (known.latest_retirement, known.end_of(1)) == (2, START)
+    known.retire(3, 1, START + timedelta(days=3))
+    assert (known.latest_retirement, known.end_of(1)) == (3, START + timedelta(days=3))
 
 
 def test_publishing_counts_on_and_never_goes_back_in_time() -> None:

@@ -109,7 +109,7 @@ def test_no_part_goes_back_or_beyond_and_each_stays_within_a_fen_of_its_share(
     assert back == whole or not bill
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.tuples(st.sampled_from([0, 100, 1_234, 2_345]), st.integers(0, 60_000), amounts),
     st.lists(st.integers(1, 999), max_size=6),
@@ -315,3 +315,30 @@ def test_the_version_that_posted_the_checkout_decides_whether_points_may_be_owed
     world.do(PostCheckout(later, bought))
     world.buy(300, points=300)
     assert world.do(reverse(world, later)).debt_recorded == 300
+
+
+def test_points_are_taken_back_from_their_own_lot_then_from_the_next_ends_then_owed() -> None:
+    world, own = World(), uuid4()
+    world.buy(20_000, checkout_id=own, tier="GOLD")  # 200 of the issuer's, 100 of the merchant's
+    for points in (50, 70):
+        world.now += timedelta(days=40)
+        world.buy(points * 100)
+    world.buy(200, points=200)
+    answer = world.do(reverse(world, own))
+    assert (answer.points_taken_back, answer.debt_recorded) == (220, 80)
+    assert [(each.amount, each.house, each.lot_number) for each in world.entries[-1].postings] == [
+        (80, House.DEBT, None),
+        (-100, House.ISSUED, 1),
+        (-50, House.ISSUED, 2),
+        (-50, House.ISSUED, 3),
+        (-20, House.FUNDING, 3),
+        (-80, House.FUNDING, None),
+    ]
+
+
+def test_points_whose_end_has_come_are_gone_and_nobody_is_refused_for_them() -> None:
+    world, own = World(REFUSING), uuid4()
+    world.buy(20_000, checkout_id=own)
+    world.now += timedelta(days=800)
+    answer = world.do(reverse(world, own))
+    assert (answer.points_taken_back, answer.debt_recorded, answer.whole) == (0, 0, True)

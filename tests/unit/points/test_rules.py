@@ -11,43 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.conditions import compiler
-from services.points.domain.assets import Category, Channel, Funder
+from services.points.domain.assets import Category, Channel
 from services.points.domain.earning import earned_points, rounded
-from services.points.domain.facts import VARIABLES, Expression, facts_of
+from services.points.domain.facts import VARIABLES, facts_of
 from services.points.domain.inquiry import Inquiry
 from services.points.domain.limits import Budget, Limits
 from services.points.domain.purchases import Facts, Line, Purchase, Season, Stay
 from services.points.domain.rules import (
     Caps,
-    Condition,
     EarningRule,
     Rounding,
     RuleBook,
     StackingClass,
 )
+from tests.unit.points.rulebooks import rule
 from tests.unit.points.worlds import PLACE, START, purchase
 
 MEMBER = uuid4()
-UNCAPPED = Caps()
-compile_condition = compiler(VARIABLES)
-
-
-def rule(
-    code: str, effect: int, stacking: str = "ADD", caps: Caps = UNCAPPED, **more: Any
-) -> EarningRule:
-    bounds = {
-        name: more.pop(name)
-        for name in ("rounding", "budget_points", "valid_from", "valid_until")
-        if name in more
-    }
-    if "expression" in more:
-        source = more["expression"]
-        more["expression"] = Expression(source, compile_condition(source))
-    condition = Condition(**more)
-    return EarningRule(
-        code, StackingClass(stacking), effect, Funder.ISSUER, condition, caps=caps, **bounds
-    )
 
 
 def earn(rules: list[EarningRule], bought: Purchase, **more: Any) -> dict[str, int]:
@@ -99,6 +79,61 @@ def test_a_rate_code_is_asked_of_rooms_only() -> None:
         assert earn([asked], bought(lines=lines, stay=staying)) == {"R": points}
 
 
+@pytest.mark.parametrize(
+    ("staying", "on"),
+    [
+        (stay("BAR"), 15_000),
+        (stay("CORP"), 5_000),
+        (stay("BAR", Channel.OTA), 5_000),
+        (None, 5_000),
+    ],
+)
+def test_a_bonus_or_multiplier_of_stays_counts_other_lines_and_the_right_stays(
+    staying: Stay | None, on: int
+) -> None:
+    lines = (Line(Category.ROOM, 10_000), Line(Category.DINING, 5_000))
+    best: dict[str, Any] = {
+        "channels": frozenset({Channel.DIRECT}),
+        "rate_codes": frozenset({"BAR"}),
+    }
+    rules = [rule("B", 1000, "BASE"), rule("X", 3000, "BEST_OF", **best)]
+    found = earn(rules, bought(lines=lines, stay=staying))
+    assert found == {"B": 150, "X": 2 * on // 100}
+    gift = rule("A", 5, categories=frozenset({Category.ROOM}), **best)
+    expected = {"A": 5} if on == 15_000 else {}
+    assert earn([gift], bought(lines=lines, stay=staying)) == expected
+
+
+@pytest.mark.parametrize("stacking", ["BASE", "ADD"])
+def test_tiers_tags_and_a_minimum_spend_are_asked_of_the_checkout(stacking: str) -> None:
+    effect = 1000 if stacking == "BASE" else 100
+    family = Facts("GOLD", frozenset({"family"}))
+    asked: list[tuple[dict[str, Any], bool]] = [
+        ({"tiers": frozenset({"GOLD", "PLATINUM"})}, True),
+        ({"tiers": frozenset({"PLATINUM"})}, False),
+        ({"tags": frozenset({"family", "student"})}, True),
+        ({"tags": frozenset({"student"})}, False),
+        ({"minimum_spend_minor": 10_000}, True),
+        ({"minimum_spend_minor": 10_001}, False),
+    ]
+    for condition, fits in asked:
+        found = earn([rule("R", effect, stacking, **condition)], bought(facts=family))
+        assert found == ({"R": 100} if fits else {})
+
+
+def test_a_multiplier_that_does_not_apply_makes_way_for_the_next_and_equal_ones_for_the_first() -> (
+    None
+):
+    base = rule("B", 1000, "BASE")
+    students = rule("S", 3000, "BEST_OF", tags=frozenset({"student"}))
+    rules = [base, students, rule("X", 2000, "BEST_OF"), rule("Y", 2000, "BEST_OF")]
+    assert earn(rules, bought()) == {"B": 100, "X": 100}
+    assert earn(rules, bought(facts=Facts("CLASSIC", frozenset({"student"})))) == {
+        "B": 100,
+        "S": 200,
+    }
+
+
 def test_a_first_purchase_is_told_by_who_knows() -> None:
     welcome = rule("WELCOME", 500, first_purchase_only=True)
     assert earn([welcome], bought(), first_purchase=True) == {"WELCOME": 500}
@@ -115,6 +150,19 @@ def test_a_rule_applies_from_its_beginning_until_just_before_its_end() -> None:
         (START + timedelta(days=1), {}),
     ):
         assert earn([timed], bought(occurred_at=instant)) == points
+
+
+def test_a_rule_may_have_a_beginning_or_an_end_alone() -> None:
+    moment = timedelta(microseconds=1)
+    begins, ends = rule("B", 5, valid_from=START), rule("E", 7, valid_until=START)
+    assert earn([begins, ends], bought(occurred_at=START - moment)) == {"E": 7}
+    assert earn([begins, ends], bought(occurred_at=START)) == {"B": 5}
+
+
+def test_a_budget_of_one_point_gives_one_point() -> None:
+    smallest = rule("R", 5, budget_points=1)
+    assert earn([smallest], bought(), limits=Limits(budgets={"R": Budget(1, 0)})) == {"R": 1}
+    assert earn([smallest], bought(), limits=Limits(budgets={"R": Budget(1, 1)})) == {}
 
 
 @pytest.mark.parametrize(
@@ -186,12 +234,45 @@ def test_a_condition_in_cel_is_asked_of_all_that_is_documented() -> None:
         "bill_minor == 10000 && amounts.DINING == 10000 && amounts.SPA == 0 && tier == 'GOLD' && "
         "'family' in tags && birth_month == 3 && first_purchase && month == 3 && day == 10 && "
         "weekday == 2 && hour == 12 && season == 'OFF' && channel == 'DIRECT' && nights == 2 && "
+        "!member_absent && "
         f"rate_code == 'BAR' && property == 'SHA01' && merchant == '{PLACE.merchant_id}' && "
         f"outlet == '{PLACE.outlet_id}' && redeem_points == 0 && pay_stored_value_minor == 0"
     )
     assert earn([rule("R", 5, expression=asked)], everything, first_purchase=True) == {"R": 5}
     assert facts_of(everything, START, first_purchase=True).keys() == VARIABLES.keys()
     assert [name for name in VARIABLES if name not in asked] == []
+
+
+def test_what_is_not_known_is_empty_or_nothing_to_a_condition() -> None:
+    plain = Purchase(MEMBER, PLACE, "CNY", START, Facts("CLASSIC"), (Line(Category.SPA, 70),))
+    assert facts_of(plain, START, first_purchase=False) == {
+        "bill_minor": 70,
+        "amounts": {each.value: 70 * (each is Category.SPA) for each in Category},
+        "tier": "CLASSIC",
+        "tags": [],
+        "birth_month": 0,
+        "first_purchase": False,
+        "month": 3,
+        "day": 10,
+        "weekday": 2,
+        "hour": 4,
+        "season": "",
+        "channel": "",
+        "rate_code": "",
+        "nights": 0,
+        "member_absent": False,
+        "property": "SHA01",
+        "merchant": str(PLACE.merchant_id),
+        "outlet": str(PLACE.outlet_id),
+        "redeem_points": 0,
+        "pay_stored_value_minor": 0,
+    }
+
+
+def test_a_condition_knows_whether_the_member_paid_for_somebody_elses_stay() -> None:
+    asked = rule("R", 5, expression="member_absent")
+    for absent, points in ((True, {"R": 5}), (False, {})):
+        assert earn([asked], bought(stay=replace(stay("BAR"), absent=absent))) == points
 
 
 def test_a_condition_that_fails_leaves_its_rule_out_and_is_reported_once() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.points.domain.accounts import Balances
+from services.points.domain.answers import WarnAnswer
 from services.points.domain.assets import Asset
 from services.points.domain.commands import SettleDue, TopUpStoredValue, WarnExpiring
 from services.points.domain.events import PointsExpiring, ValueExpired
+from services.points.domain.ledger import decide
+from services.points.domain.records import Warned
+from services.points.domain.warnings import horizons
 from tests.unit.points.worlds import PLACE, SHANGHAI, World
 
 END_OF_MARCH_2028 = datetime(2028, 3, 31, 16, tzinfo=UTC)
@@ -22,6 +27,53 @@ def warned(world: World) -> list[PointsExpiring]:
     before = len(world.events)
     world.do(WarnExpiring(world.member_id, SHANGHAI))
     return [event for event in world.events[before:] if isinstance(event, PointsExpiring)]
+
+
+def test_a_warning_reaches_to_the_end_of_a_day_by_the_propertys_calendar() -> None:
+    after_midnight_in_shanghai = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
+    assert horizons(after_midnight_in_shanghai, SHANGHAI) == {
+        7: datetime(2026, 3, 18, 16, tzinfo=UTC),
+        30: datetime(2026, 4, 10, 16, tzinfo=UTC),
+    }
+
+
+@pytest.mark.parametrize(("minutes", "kinds"), [(-30, []), (30, [30])])
+def test_members_are_warned_from_midnight_on_by_the_propertys_calendar(
+    minutes: int, kinds: list[int]
+) -> None:
+    world = World()
+    world.buy(50_000)
+    first_of_march = datetime(2028, 2, 29, 16, tzinfo=UTC)
+    world.now = first_of_march + timedelta(minutes=minutes)
+    assert [event.days for event in warned(world)] == kinds
+
+
+def test_a_warning_is_an_event_of_its_own_version_and_time() -> None:
+    world = World()
+    world.buy(50_000)
+    world.now = MORNING - timedelta(days=7)
+    decision = decide(world.books, WarnExpiring(world.member_id, SHANGHAI), world.now)
+    told = Warned(world.member_id, Asset.POINTS, date(2028, 3, 31), 7)
+    assert decision.answer == WarnAnswer(1)
+    assert world.books.changes.warned == [told._replace(version=2)]
+    assert world.books.warned == {told}
+    assert not world.books.changes.entries
+    assert (world.member.version, world.member.last_posted_at) == (2, world.now)
+    balances = Balances(500, 0, 0, 0, 2, 500, END_OF_MARCH_2028)
+    assert decision.events == (
+        PointsExpiring(
+            world.member_id, world.now, Asset.POINTS, 500, END_OF_MARCH_2028, 7, balances
+        ),
+    )
+
+
+def test_a_warning_answers_how_many_were_given() -> None:
+    world = World()
+    world.buy(50_000)
+    world.do(TopUpStoredValue(world.member_id, PLACE.outlet_id, PLACE, 100_000, "CNY"))
+    world.now = MORNING - timedelta(days=3)
+    for given in (2, 0):
+        assert world.do(WarnExpiring(world.member_id, SHANGHAI)) == WarnAnswer(given)
 
 
 def test_points_are_warned_of_30_and_7_days_before_their_last_day_once_each() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.points.domain.assets import Asset, House, Tender
-from services.points.domain.commands import AuthorizeHold, ReleaseHold, ReverseCheckout
+from services.points.domain.commands import AuthorizeHold, ReleaseHold, ReverseCheckout, SettleDue
 from services.points.domain.movement_commands import (
     AdjustBalance,
     RefundTopUp,
@@ -20,7 +20,7 @@ from services.points.domain.movement_commands import (
 )
 from services.points.domain.movement_events import StoredValueWithdrawn, TopUpRefunded
 from services.points.domain.programme import SpendOrder, TopUpTier
-from tests.unit.points.families import Family
+from tests.unit.points.families import Family, card, spend
 from tests.unit.points.worlds import PLACE, TERMS, programme
 
 
@@ -34,16 +34,6 @@ def refund(home: Family, top_up_id: UUID, **more: Any) -> RefundTopUp:
     return RefundTopUp(
         home.ids[0], more.get("refund_id", uuid4()), top_up_id, more.get("place", PLACE)
     )
-
-
-def card(order: SpendOrder = SpendOrder.PROPORTIONAL, *tiers: TopUpTier) -> Family:
-    """A guest of a programme with this spend order."""
-    terms = replace(TERMS, spend_order=order, top_up_tiers=tiers or TERMS.top_up_tiers)
-    return Family(1, programme(terms=terms))
-
-
-def spend(home: Family, stored: int) -> Any:
-    return home.buy(home.ids[0], stored, stored=stored)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +77,16 @@ def test_gift_that_has_expired_is_neither_taken_nor_deducted() -> None:
     home.check()
 
 
+def test_gift_that_is_due_but_not_posted_as_expired_yet_is_gone_all_the_same() -> None:
+    home = card(SpendOrder.BONUS_FIRST, TopUpTier(10_000, 8_000))
+    home.top_up(home.ids[0], 10_000)
+    spend(home, 2_000)
+    home.now += timedelta(days=800)
+    done = home.do(withdrawal(home, 10_000))
+    assert (done.paid_out_minor, done.gift_deducted_minor) == (8_000, 2_000)
+    home.check()
+
+
 def test_gift_that_staff_took_away_is_not_asked_for_again() -> None:
     home = card()
     home.top_up(home.ids[0], 100_000)
@@ -119,7 +119,9 @@ def test_only_principal_is_paid_out_and_only_what_is_there() -> None:
     assert refused.metadata == {"available_minor": "100000"}
     done = withdrawal(home, 60_000)
     home.do(done)
-    assert home.refusal(done).reason == "WITHDRAWAL_EXISTS"
+    again = home.refusal(done)
+    assert again.reason == "WITHDRAWAL_EXISTS"
+    assert again.metadata == {"withdrawal_id": str(done.withdrawal_id)}
     everything = home.do(withdrawal(home, 0))
     assert everything.cash_minor == 40_000
     assert everything.balances.bonus_minor == 0
@@ -135,6 +137,17 @@ def test_nobody_gives_principal_away_for_gift_that_was_worth_more() -> None:
         {"gift_deducted_minor": "20000"},
     )
     home.check()
+
+
+def test_gift_that_ate_all_of_the_principal_leaves_nothing_to_pay_out() -> None:
+    home = card(SpendOrder.BONUS_FIRST, TopUpTier(10_000, 10_000))
+    home.top_up(home.ids[0], 10_000)
+    spend(home, 10_000)
+    refused = home.refusal(withdrawal(home, 10_000))
+    assert (refused.reason, refused.metadata) == (
+        "NOTHING_TO_PAY_OUT",
+        {"gift_deducted_minor": "10000"},
+    )
 
 
 def test_gift_that_was_paid_for_by_a_deduction_is_the_guests_when_it_comes_back() -> None:
@@ -193,7 +206,9 @@ def test_a_top_up_is_known_only_to_its_member_and_the_merchant_that_sold_it() ->
     mine = home.top_up(home.ids[0], 1_000)
     elsewhere = refund(home, mine, place=replace(PLACE, merchant_id=uuid4()))
     for wrong in (refund(home, uuid4()), refund(home, other), elsewhere):
-        assert home.refusal(wrong).reason == "TOP_UP_NOT_FOUND"
+        refused = home.refusal(wrong)
+        assert refused.reason == "TOP_UP_NOT_FOUND"
+        assert refused.metadata == {"top_up_id": str(wrong.top_up_id)}
 
 
 def test_what_was_touched_is_not_refunded_until_it_is_whole_again() -> None:
@@ -209,11 +224,14 @@ def test_what_was_touched_is_not_refunded_until_it_is_whole_again() -> None:
     home.check()
 
 
-def test_a_gift_that_expired_untouched_keeps_no_principal_from_going_back() -> None:
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_gift_that_expired_untouched_keeps_no_principal_from_going_back(noted: bool) -> None:
     home = Family(1, programme(terms=replace(TERMS, bonus_expires_after_months=1)))
     home.books.movements.terms = replace(home.books.movements.terms, top_up_refund_days=100)
     top_up = home.top_up(home.ids[0], 100_000)
     home.now += timedelta(days=99)
+    if noted:
+        home.do(SettleDue(home.ids[0]))
     done = home.do(refund(home, top_up))
     assert (done.cash_refunded_minor, done.bonus_taken_back_minor) == (100_000, 0)
     home.check()

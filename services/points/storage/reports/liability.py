@@ -64,7 +64,10 @@ WITH moved AS (
     GROUP BY member_id, lot_number
 ), pinned AS (
     SELECT member_id, lot_number, sum(amount)::bigint AS held
-    FROM hold_lots JOIN holds USING (member_id, hold_id)
+    FROM hold_lots CROSS JOIN LATERAL (
+        SELECT state, timeout_at FROM holds
+        WHERE holds.member_id = hold_lots.member_id AND holds.hold_id = hold_lots.hold_id OFFSET 0
+    ) AS hold
     WHERE member_id BETWEEN %(low)s AND %(high)s AND %(as_of)s::timestamptz IS NULL
       AND state = 'OPEN' AND coalesce(timeout_at > %(now)s, true)
     GROUP BY member_id, lot_number

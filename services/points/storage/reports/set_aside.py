@@ -34,7 +34,10 @@ WITH waiting AS (
     SELECT p.*, (CASE WHEN %(as_of)s::timestamptz IS NULL THEN p.cancelled ELSE coalesce(
                      div(p.cancelled * undone.by_then, nullif(undone.whole, 0)), p.cancelled
                  ) END)::bigint AS gone
-    FROM pending_points AS p JOIN checkouts AS c USING (checkout_id)
+    FROM pending_points AS p
+    CROSS JOIN LATERAL (
+        SELECT posted_at FROM checkouts WHERE checkout_id = p.checkout_id OFFSET 0
+    ) AS c
     LEFT JOIN LATERAL (
         SELECT sum(r.amount_minor) AS whole,
                coalesce(sum(r.amount_minor) FILTER (WHERE r.reversed_at <= %(as_of)s), 0) AS by_then

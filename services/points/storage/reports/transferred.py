@@ -14,11 +14,18 @@ from uuid import UUID
 
 from services.points.storage.reports.ranges import Driver
 
+# LATERAL with OFFSET 0: by keys whatever the statistics say, since each range asks again.
 _ARRIVED: Final = """
 SELECT here.member_id, here.lot_number, there.member_id, there.lot_number
-FROM postings AS here JOIN transfers AS t ON t.transfer_id = here.reference_id
-JOIN postings AS there ON there.member_id = t.from_member_id AND there.version = t.from_version
-                      AND there.line = here.line
+FROM postings AS here
+CROSS JOIN LATERAL (
+    SELECT from_member_id, from_version FROM transfers
+    WHERE transfer_id = here.reference_id OFFSET 0
+) AS t
+CROSS JOIN LATERAL (
+    SELECT member_id, lot_number FROM postings
+    WHERE member_id = t.from_member_id AND version = t.from_version AND line = here.line OFFSET 0
+) AS there
 WHERE here.house = 'TRANSFER' AND here.amount > 0 AND coalesce(here.posted_at <= %(as_of)s, true)
 """
 _IN_RANGE: Final = f"{_ARRIVED} AND here.member_id BETWEEN %(low)s AND %(high)s"
@@ -28,7 +35,8 @@ SELECT member_id, lot_number, house::text, funder::text, merchant_id, rule, sum(
        min(line)
 FROM postings JOIN unnest(%(members)s::uuid[], %(lots)s::integer[])
                    AS root (member_id, lot_number) USING (member_id, lot_number)
-WHERE amount > 0 AND house NOT IN ('REDEEMED', 'SETTLEMENT', 'TRANSFER')
+WHERE postings.member_id = ANY(%(members)s::uuid[])
+  AND amount > 0 AND house NOT IN ('REDEEMED', 'SETTLEMENT', 'TRANSFER')
   AND coalesce(posted_at <= %(as_of)s, true)
 GROUP BY 1, 2, 3, 4, 5, 6
 """

@@ -375,6 +375,7 @@ class Condition(_message.Message):
     OUTLETS_FIELD_NUMBER: _builtins.int
     FIRST_PURCHASE_ONLY_FIELD_NUMBER: _builtins.int
     EXPRESSION_FIELD_NUMBER: _builtins.int
+    ABSENT_TOO_FIELD_NUMBER: _builtins.int
     minimum_spend_minor: _builtins.int
     """The checkout's bill after coupons is at least this, minor units."""
     birth_month_only: _builtins.bool
@@ -386,10 +387,12 @@ class Condition(_message.Message):
     macros (has, all, exists, exists_one, map, filter) are not allowed. Otherwise CONDITION_INVALID, with the place.
     Variables: bill_minor int; amounts map(string, int), fen by category, every one present; tier string; tags
     list(string); birth_month int (0 unknown); first_purchase bool; month, day, weekday (Monday is 1), hour int, by the
-    property's calendar; season, channel, rate_code string ("" unknown); nights int; property, merchant, outlet string;
+    property's calendar; season, channel, rate_code string ("" unknown); nights int; member_absent bool; property, merchant, outlet string;
     redeem_points, pay_stored_value_minor int. For example: amounts.SPA > 30000 && "family" in tags && hour < 12.
     Where it fails at run time (a division by zero), the checkout goes on without the rule: see Posted.rule_faults.
     """
+    absent_too: _builtins.bool
+    """For ROOM lines, where channels or rate codes are asked: the member need not have stayed in person."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_merchant_category_pb2.MerchantCategory.ValueType]:
         """Any of these categories."""
@@ -452,10 +455,11 @@ class Condition(_message.Message):
         outlets: _abc.Iterable[_builtins.str] | None = ...,
         first_purchase_only: _builtins.bool = ...,
         expression: _builtins.str = ...,
+        absent_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_month_only", b"birth_month_only", "categories", b"categories", "channels", b"channels", "expression", b"expression", "first_purchase_only", b"first_purchase_only", "hours", b"hours", "merchants", b"merchants", "minimum_spend_minor", b"minimum_spend_minor", "outlets", b"outlets", "properties", b"properties", "rate_codes", b"rate_codes", "seasons", b"seasons", "tags", b"tags", "tiers", b"tiers", "weekdays", b"weekdays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_too", b"absent_too", "birth_month_only", b"birth_month_only", "categories", b"categories", "channels", b"channels", "expression", b"expression", "first_purchase_only", b"first_purchase_only", "hours", b"hours", "merchants", b"merchants", "minimum_spend_minor", b"minimum_spend_minor", "outlets", b"outlets", "properties", b"properties", "rate_codes", b"rate_codes", "seasons", b"seasons", "tags", b"tags", "tiers", b"tiers", "weekdays", b"weekdays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -192,12 +192,17 @@ class Stay(_message.Message):
     RATE_CODE_FIELD_NUMBER: _builtins.int
     NIGHTS_FIELD_NUMBER: _builtins.int
     ENDS_AT_FIELD_NUMBER: _builtins.int
+    MEMBER_ABSENT_FIELD_NUMBER: _builtins.int
     channel: _booking_channel_pb2.BookingChannel.ValueType
     """The channel it was sold through."""
     rate_code: _builtins.str
     """Rate code of the property management system; may be empty."""
     nights: _builtins.int
     """Nights stayed, 1 to 366."""
+    member_absent: _builtins.bool
+    """The member paid but did not stay in person (a room for somebody else): its ROOM lines match no rule that asks of
+    stays, unless the rule allows it (Condition.absent_too).
+    """
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
         """When the stay ends, if known: points of rules that ask for it wait until then."""
@@ -209,10 +214,11 @@ class Stay(_message.Message):
         rate_code: _builtins.str = ...,
         nights: _builtins.int = ...,
         ends_at: _timestamp_pb2.Timestamp | None = ...,
+        member_absent: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "ends_at", b"ends_at", "member_absent", b"member_absent", "nights", b"nights", "rate_code", b"rate_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
