@@ -14,7 +14,7 @@ from services.points.domain.commands import CancelPost, PostCheckout
 from services.points.domain.crediting import hold_back, put_earned
 from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
-from services.points.domain.events import CheckoutPosted, Event
+from services.points.domain.events import CheckoutPosted, Event, PointsExtended
 from services.points.domain.holds import hold_to_post_with
 from services.points.domain.inquiry import Inquiry
 from services.points.domain.journal import Entry, open_entry
@@ -54,15 +54,7 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
     if earned or tenders.to_pay_minor < purchase.bill_minor:
-        events += extend_points(
-            books,
-            member,
-            programme,
-            command.checkout_id,
-            min(purchase.occurred_at, now),
-            purchase.place.zone,
-            now,
-        )
+        events += _extend(books, command, programme, now)
     captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
     pins: list[Pin] = []
     if hold is not None:
@@ -168,6 +160,16 @@ def _check_checkout_id(books: Books, command: PostCheckout) -> None:
     if known.state is CheckoutState.CANCELLED and known.member_id == command.member_id:
         raise errors.checkout_cancelled(command.checkout_id)
     raise errors.checkout_exists(command.checkout_id)
+
+
+def _extend(
+    books: Books, command: PostCheckout, programme: Programme, now: datetime
+) -> list[PointsExtended]:
+    """Let the member's points live on as activity at the time of the purchase does."""
+    purchase = command.purchase
+    member, acted_at = books.members[purchase.member_id], min(purchase.occurred_at, now)
+    zone = purchase.place.zone
+    return extend_points(books, member, programme, command.checkout_id, acted_at, zone, now)
 
 
 def _spend(books: Books, member: Member, entry: Entry, tenders: Tenders) -> None:
