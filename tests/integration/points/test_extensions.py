@@ -105,8 +105,12 @@ def test_what_a_hold_has_pinned_wholly_is_loaded_and_extended_too(storage: Stora
     storage.do(AuthorizeHold(member, hold, PLACE, "CNY", 100, 0, timedelta(minutes=15)))
     storage.clock.advance(timedelta(minutes=10))
     storage.do(bought(storage, member))
-    storage.do(CaptureHold(member, hold, PLACE, "CNY", 40, 0))
-    assert ends(storage, member) == [datetime(2027, 4, 30, 16, tzinfo=UTC)] * 2
+    capture = CaptureHold(member, hold, PLACE, "CNY", 40, 0)
+    end = datetime(2027, 4, 30, 16, tzinfo=UTC)
+    held = storage.look(capture).members[member].lots[1]
+    assert (held.held, held.free, held.expires_at) == (100, 0, end)
+    storage.do(capture)
+    assert ends(storage, member) == [end, end]
 
 
 def test_a_lot_that_the_same_batch_brings_in_is_extended(storage: Storage) -> None:
