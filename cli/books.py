@@ -76,7 +76,7 @@ def _coupon_checks(
     return [
         Check("coupons redeemed = open redemptions", coupons.redeemed, coupons.open_redemptions),
         Check("coupons redeemed = those of checkouts", gateway.coupons_redeemed, coupons.redeemed),
-        Check("coupons still reserved", 0, coupons.reserved),
+        Check("coupons reserved = those of open ones", gateway.coupons_held, coupons.reserved),
         Check("campaigns whose counters differ", 0, coupons.campaigns_differing),
     ]
 

@@ -16,7 +16,7 @@ from chassis.clock import Clock
 from chassis.kernel import Refusal
 from chassis.telemetry import metrics
 from chassis.telemetry.logs import get_logger
-from gateway.domain.checkouts import Record, RefundRecord
+from gateway.domain.checkouts import Record, RefundRecord, State
 from gateway.domain.coordinator import Coordinator
 from gateway.domain.refunding import Refunder
 from gateway.storage.queue import Claim, UnfinishedQueue
@@ -24,6 +24,10 @@ from gateway.storage.queue import Claim, UnfinishedQueue
 UNFINISHED: Final = metrics.gauge(
     "huitouke_gateway_unfinished_records",
     "Checkouts and refunds whose end is not reached on every participant, when last looked.",
+)
+WAITING: Final = metrics.gauge(
+    "huitouke_gateway_open_checkouts",
+    "Open checkouts that wait for their commit, when last looked.",
 )
 RECOVERED: Final = metrics.counter(
     "huitouke_gateway_recovery_attempts_total",
@@ -86,7 +90,7 @@ class Recovery:
         checkouts = await self._read(self._queue.checkouts, claims, refund=False)
         refunds = await self._read(self._queue.refunds, claims, refund=True)
         await asyncio.gather(
-            *(self._attempt(c, "checkout", self._checkout(checkouts[c.record_id]))
+            *(self._attempt(c, "checkout", self._checkout(c, checkouts[c.record_id]))
               for c in claims if not c.refund),
             *(self._attempt(c, "refund", self._refund(refunds[c.record_id]))
               for c in claims if c.refund),
@@ -97,11 +101,12 @@ class Recovery:
         """Run once through any outage of the database; returns how many were claimed."""
         try:
             claimed = await self.run_once()
-            waiting = await asyncio.to_thread(self._queue.waiting)
+            unfinished, waiting = await asyncio.to_thread(self._queue.counts)
         except (SQLAlchemyError, psycopg.Error) as error:
             _log.warning("recovery_waits", reason=type(error).__name__)
             return 0
-        UNFINISHED.prometheus.set(waiting)
+        UNFINISHED.prometheus.set(unfinished)
+        WAITING.prometheus.set(waiting)
         return claimed
 
     async def _read(
@@ -110,10 +115,17 @@ class Recovery:
         ids = [claim.record_id for claim in claims if claim.refund is refund]
         return await asyncio.to_thread(read, ids) if ids else {}
 
-    async def _checkout(self, record: Record) -> None:
-        """Repeat before the deadline; after it nobody waits any more: settle."""
-        give_up = self._clock.now() >= record.opening.deadline_at
-        await self._coordinator.conclude(record, give_up=give_up)
+    async def _checkout(self, claim: Claim, record: Record) -> None:
+        """Repeat before the deadline; after it nobody waits any more: settle.
+
+        What was opened meanwhile, and waits for its commit, comes due when that is too late.
+        """
+        record = await self._coordinator.conclude(record, give_up=self._overdue)
+        if record.state is State.OPEN and record.opening.commit_by is not None:
+            await asyncio.to_thread(self._queue.postpone, claim, record.opening.commit_by)
+
+    def _overdue(self, record: Record) -> bool:
+        return record.overdue(self._clock.now())
 
     async def _refund(self, record: RefundRecord) -> None:
         await self._refunder.conclude(record)

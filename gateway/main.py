@@ -29,10 +29,12 @@ from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import ExecutorMetrics
 from gateway.clients.movements import MovementClient
 from gateway.clients.participants import ServiceParticipants
+from gateway.clients.reports import ReportClient
 from gateway.clients.services import CouponClient, MemberClient, PointsClient
 from gateway.converters.administration import AdminCodec
 from gateway.converters.events import encode_event
 from gateway.converters.notes import NoteCodec
+from gateway.converters.opening import write_held
 from gateway.converters.receipts import write_receipt
 from gateway.converters.refunding import write_refund
 from gateway.domain.coordinator import Coordinator
@@ -49,9 +51,11 @@ from gateway.servicers.desk import CheckoutDesk
 from gateway.servicers.intake import Intake, NoteExecutor
 from gateway.servicers.intake_desk import IntakeDesk
 from gateway.servicers.movement_desk import MovementDesk
+from gateway.servicers.open_desk import OpenDesk, OpenTerms
 from gateway.servicers.partners import PartnerServicer
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
+from gateway.servicers.statements import Statements
 from gateway.servicers.timeline import Timeline
 from gateway.settings import GatewaySettings
 from gateway.storage import reads as read
@@ -92,6 +96,7 @@ class Upstream:
         self.members = MemberClient(self._channels["member"], timeout)
         self.ledger = PointsClient(points, timeout)
         self.movements = MovementClient(points, timeout)
+        self.reports = ReportClient(points)
         self.coupons = CouponClient(coupon, timeout)
         self.participants = ServiceParticipants(points, coupon, timeout)
 
@@ -154,7 +159,7 @@ def open_store(settings: GatewaySettings, clock: Clock) -> Store:
         observer=ExecutorMetrics(),
         gathering=Gathering(),
     )
-    journal = ExecutorJournal(checkouts, write_receipt, write_refund)
+    journal = ExecutorJournal(checkouts, write_held, write_receipt, write_refund)
     reads = Reads(reading, threads=settings.database_pool_size)
     return Store(checkouts, journal, reads, (writing, reading))
 
@@ -223,16 +228,21 @@ def compose_edge(settings: GatewaySettings, clock: Clock, store: Store, upstream
     refunder = Refunder(upstream.participants, store.journal, async_failpoint)
     desk = CheckoutDesk(pricing, coordinator, store.journal, reads, clock, key)
     intake = Intake(notes, key)
+    longest = timedelta(seconds=settings.open_checkout_seconds_max)
+    usual = timedelta(seconds=settings.open_checkout_seconds)
+    terms = OpenTerms(min(usual, longest), longest)
     partners = PartnerServicer(
         members=members,
         ledger=ledger,
         coupons=coupons,
         pricing=pricing,
         desk=desk,
+        opening=OpenDesk(desk, coordinator, pricing, intake, reads, clock, key, terms),
         refunds=RefundDesk(desk, refunder, reads, clock, key),
         intake=IntakeDesk(intake, members, ledger, coupons),
         movements=MovementDesk(intake, members, upstream.movements),
         timeline=Timeline(ledger, coupons, reads, key),
+        statements=Statements(members, upstream.reports, reads),
         reads=reads,
         clock=clock,
     )

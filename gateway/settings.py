@@ -61,6 +61,21 @@ class GatewaySettings(ServerSettings, DatabaseSettings, RequestKeySettings, Kafk
         description="Seconds a key and its terminal are believed before they are read again: how "
         "long a revoked key still works",
     )
+    open_checkout_seconds: int = Field(
+        1_800,
+        ge=1,
+        le=86_400,
+        description="Seconds an open checkout may be committed where the till says nothing: a "
+        "dinner, a treatment. What it holds nobody else can spend meanwhile; at most as long as "
+        "open_checkout_seconds_max",
+    )
+    open_checkout_seconds_max: int = Field(
+        86_400,
+        ge=1,
+        le=86_400,
+        description="Longest a till may ask an open checkout to wait for its commit, in seconds; "
+        "a stay's deposit takes a day",
+    )
     recovery_grace_seconds: float = Field(
         3.0,
         ge=0.1,

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chassis.kernel import Category, Refusal
-from gateway.domain.checkouts import Figures, Opening, Record, Recorded, State
+from gateway.domain.checkouts import CommitPlan, Figures, Held, Opening, Record, Recorded, State
 from gateway.domain.commands import (
     CancelCheckout,
     Command,
     CommitCheckout,
+    Decides,
     Finish,
+    NoteHeld,
     RecordCheckout,
+    TakeCommit,
 )
 from gateway.domain.deciding import Batch, decide, first_record
 from gateway.domain.events import Event
@@ -34,36 +37,56 @@ def away() -> Refusal:
 
 @dataclass
 class FakeLedger:
-    """The points service: posts once, remembers, fences. Requests are `<verb>:<checkout>`.
+    """The points service: holds, posts once, remembers, fences. Requests are `<verb>:<checkout>`.
 
-    `insufficient` names checkouts whose post is refused; `to_pay` what is left to pay of others.
+    What follows an `@` in a request is content of its own. `insufficient` names checkouts whose
+    post or hold is refused; `to_pay` what is left to pay of others. `holds` are the open ones.
     """
 
     insufficient: set[str] = field(default_factory=set)
+    holds: set[str] = field(default_factory=set)
+    authorized: set[str] = field(default_factory=set)
     to_pay: dict[str, int] = field(default_factory=dict)
     posted: dict[str, Posted] = field(default_factory=dict)
     fenced: set[str] = field(default_factory=set)
     reversed: set[str] = field(default_factory=set)
     remembered: dict[str, Refusal] = field(default_factory=dict)
 
+    def authorize(self, request: bytes) -> str:
+        checkout = _checkout_of(request)
+        if checkout not in self.authorized:
+            self._check(request, checkout)
+            self.authorized.add(checkout)
+            self.holds.add(checkout)
+        return checkout
+
     def post(self, request: bytes) -> Posted:
         checkout = _checkout_of(request)
         if checkout in self.posted:
+            if self.posted[checkout].answer != request:
+                raise refused("REQUEST_ID_REUSED")
             return self.posted[checkout]
-        if checkout in self.remembered:
-            raise self.remembered[checkout].copy(replayed=True)
-        if checkout in self.fenced or checkout in self.insufficient:
-            reason = "CHECKOUT_CANCELLED" if checkout in self.fenced else "INSUFFICIENT_POINTS"
-            self.remembered[checkout] = refused(reason)
-            raise self.remembered[checkout].copy()
-        self.posted[checkout] = Posted(self.to_pay.get(checkout, 0), checkout)
+        self._check(request, checkout)
+        self.holds.discard(checkout)
+        self.posted[checkout] = Posted(self.to_pay.get(checkout, 0), request)
         return self.posted[checkout]
 
     def cancel_post(self, request: bytes) -> Posted | None:
         checkout = _checkout_of(request)
         if checkout not in self.posted:
             self.fenced.add(checkout)
+            self.holds.discard(checkout)
         return self.posted.get(checkout)
+
+    def _check(self, request: bytes, checkout: str) -> None:
+        """Refuse what a rule refuses, now and for ever."""
+        key = f"{request.decode().partition(':')[0]}:{checkout}"
+        if key in self.remembered:
+            raise self.remembered[key].copy(replayed=True)
+        if checkout in self.fenced or checkout in self.insufficient:
+            reason = "CHECKOUT_CANCELLED" if checkout in self.fenced else "INSUFFICIENT_POINTS"
+            self.remembered[key] = refused(reason)
+            raise self.remembered[key].copy()
 
     def reverse(self, request: bytes) -> str:
         checkout = _checkout_of(request)
@@ -121,6 +144,7 @@ class FakeJournal:
     records: dict[UUID, Record] = field(default_factory=dict)
     versions: dict[UUID, int] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    now: datetime = NOW
 
     def record(self, opening: Opening, refusal: Refusal | None = None) -> Recorded:
         known = self._by_request(opening)
@@ -135,9 +159,15 @@ class FakeJournal:
         assert isinstance(answer, Recorded)
         return answer
 
+    def note_held(self, record: Record, authorized: object | None) -> Record:
+        return self._settle(NoteHeld(record, Held(str(authorized).encode())))
+
+    def take_commit(self, record: Record, commit: CommitPlan) -> Record:
+        return self._settle(TakeCommit(record, commit))
+
     def commit(self, record: Record, posted: Posted, *, finished: bool) -> Record:
         return self._settle(
-            CommitCheckout(record, str(posted.answer).encode(), Figures(0, 0, 0), finished)
+            CommitCheckout(record, _encoded(posted.answer), Figures(0, 0, 0), finished)
         )
 
     def cancel(self, record: Record, refusal: Refusal, *, finished: bool) -> Record:
@@ -157,29 +187,34 @@ class FakeJournal:
                 return record
         return None
 
-    def _settle(self, command: CommitCheckout | CancelCheckout) -> Record:
+    def _settle(self, command: Decides) -> Record:
         row = self.records[command.record.checkout_id]
         member_id = row.opening.member_id
         assert member_id is not None
         batch = Batch(versions={member_id: self.versions.get(member_id, 0)})
         if row.state is State.OPEN:
-            batch.open_checkouts.add(row.checkout_id)
-        else:
-            batch.decided[row.checkout_id] = row
+            batch.open_checkouts[row.checkout_id] = row.phase
+        if row.state is not State.OPEN or row.phase is not command.record.phase:
+            batch.standing[row.checkout_id] = row
         answer = self._decide(batch, command)
         assert isinstance(answer, Record)
         return answer
 
     def _decide(self, batch: Batch, command: Command) -> object:
-        decision = decide(batch, command, NOW)
+        decision = decide(batch, command, self.now)
         self.versions |= batch.versions
         self.events += decision.events
-        for record, _ in batch.decisions:
+        decided = [record for record, _ in batch.decisions]
+        for record in [*batch.opened, *batch.commits, *decided]:
             self.records[record.checkout_id] = record
         for record_id in batch.finished:
             self.records[record_id] = replace(self.records[record_id], finished=True)
         return decision.answer
 
 
+def _encoded(answer: object) -> bytes:
+    return answer if isinstance(answer, bytes) else str(answer).encode()
+
+
 def _checkout_of(request: bytes) -> str:
-    return request.decode().partition(":")[2]
+    return request.decode().partition(":")[2].partition("@")[0]

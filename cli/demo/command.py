@@ -22,13 +22,15 @@ EVENTS_OF_THE_DAY = Counter(
     {
         "huitouke.member.v1.MemberEnrolled": 3,
         "huitouke.points.v1.StoredValueToppedUp": 2,
-        "huitouke.points.v1.CheckoutPosted": 3,
+        "huitouke.points.v1.CheckoutPosted": 4,
+        "huitouke.points.v1.HoldAuthorized": 1,
         "huitouke.points.v1.CheckoutReversed": 1,
         "huitouke.coupon.v1.CampaignCreated": 1,
         "huitouke.coupon.v1.CouponIssued": 1,
         "huitouke.coupon.v1.CouponsReserved": 1,
         "huitouke.coupon.v1.CouponsRedeemed": 1,
-        "huitouke.gateway.v1.CheckoutCommitted": 3,
+        "huitouke.gateway.v1.CheckoutOpened": 1,
+        "huitouke.gateway.v1.CheckoutCommitted": 4,
         "huitouke.gateway.v1.CheckoutRefunded": 1,
     }
 )
@@ -62,7 +64,7 @@ def demo(endpoints: Endpoints, console: Console) -> bool:
 def _messages(endpoints: Endpoints, story: Story, members: list[Member]) -> None:
     story.scene("What the guests received, as the sinks saw it")
     zhang, wang, alice = members
-    for member, wanted in ((zhang, 4), (wang, 4), (alice, 1)):
+    for member, wanted in ((zhang, 5), (wang, 4), (alice, 1)):
         parts = wait_for_messages(endpoints.sms_spool, member.guest.mobile, wanted)
         story.expect(len(parts) >= wanted, f"{member.guest.name} should have {wanted} SMS")
         for part in parts:

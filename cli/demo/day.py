@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from huitouke.gateway.v1 import checkout_pb2
 from huitouke.gateway.v1 import partner_service_pb2 as partner
 from huitouke.type.v1.booking_channel_pb2 import BookingChannel
@@ -17,6 +18,8 @@ TOP_UP_FEN = 100_000
 GIFT_FEN = 10_000
 ROOM_FEN = 128_800
 LUNCH_FEN = 15_800
+HELD_FEN = 30_000
+DRINKS_FEN = 17_600
 
 
 class Day:
@@ -40,6 +43,7 @@ class Day:
         coupon_id = self._coupon(zhang)
         self._forgery(zhang)
         self._dinner(zhang, coupon_id)
+        self._tab(zhang)
         self._lunch(wang)
         self._activity(zhang)
         return members
@@ -185,6 +189,34 @@ class Day:
         self._story.expect(repeated == record, "a repeated request should get the first answer")
         self._story.say("The till, unsure, sends it again: the same answer, nothing twice.")
 
+    def _tab(self, member: Member) -> None:
+        self._story.scene("A tab at the bar: 300.00 are set aside, 176.00 are drunk")
+        before = self._balances(member)
+        opened = self._call(
+            self._stage.restaurant,
+            "OpenCheckout",
+            partner.OpenCheckoutRequest(
+                request_id=new_request_id("demo/open"),
+                member=member.by_card,
+                currency="CNY",
+                hold_stored_value_minor=HELD_FEN,
+            ),
+        ).checkout
+        held = opened.held.cash_minor + opened.held.bonus_minor
+        self._story.say(f"{yuan(held)} of stored value held until {_hour(opened.commit_by)} UTC")
+        commit = partner.CommitCheckoutRequest(
+            request_id=new_request_id("demo/commit"),
+            checkout_id=opened.checkout_id,
+            lines=[_line(DRINKS_FEN, 4)],
+            pay_stored_value_minor=DRINKS_FEN,
+        )
+        record = self._call(self._stage.restaurant, "CommitCheckout", commit).checkout
+        self._story.receipt(record.receipt)
+        after = record.receipt.balances
+        spent = _stored(before) - _stored(after)
+        self._story.expect(held == HELD_FEN and spent == DRINKS_FEN, "176.00 should be spent")
+        self._story.expect(not after.cash_held_minor, "the rest of the hold should be given back")
+
     def _lunch(self, member: Member) -> None:
         self._story.scene("Lunch is paid, then refunded wholly")
         self._call(
@@ -251,6 +283,14 @@ class Day:
         )
         record: checkout_pb2.CheckoutRecord = self._call(till, "Checkout", request).checkout
         return record
+
+
+def _stored(balances: checkout_pb2.MemberBalances) -> int:
+    return balances.cash_minor + balances.bonus_minor
+
+
+def _hour(instant: Timestamp) -> str:
+    return f"{instant.ToDatetime():%H:%M}"
 
 
 def _line(amount_fen: int, quantity: int) -> checkout_pb2.PurchaseLine:

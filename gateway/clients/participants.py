@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 from huitouke.coupon.v1 import coupon_service_pb2
-from huitouke.points.v1 import points_service_pb2
+from huitouke.points.v1 import hold_pb2, points_service_pb2
 
 from chassis.rpc.client import Channel
 from gateway.clients.batches import batched
@@ -33,6 +33,7 @@ class ServiceParticipants:
         self._redeems = batched(
             coupon, _COUPON + "BatchRedeem", coupon_service_pb2.BatchRedeemResponse
         )
+        self._authorize = _raw(points, _POINTS + "AuthorizeHold", hold_pb2.AuthorizeHoldResponse)
         self._cancel_post = _raw(
             points, _POINTS + "CancelPost", points_service_pb2.CancelPostResponse
         )
@@ -47,6 +48,9 @@ class ServiceParticipants:
 
     async def reserve(self, request: bytes) -> None:
         await self._reserves.call(request, timeout_seconds=self._timeout_seconds)
+
+    async def authorize(self, request: bytes) -> object:
+        return await self._call(self._points, self._authorize, request)
 
     async def post(self, request: bytes) -> Posted:
         answered = await self._posts.call(request, timeout_seconds=self._timeout_seconds)

@@ -7,7 +7,7 @@ from typing import Any
 
 from huitouke.coupon.v1 import coupon_service_pb2, coupon_service_pb2_grpc
 from huitouke.member.v1 import member_pb2, member_service_pb2, member_service_pb2_grpc
-from huitouke.points.v1 import points_service_pb2, points_service_pb2_grpc
+from huitouke.points.v1 import hold_pb2, points_service_pb2, points_service_pb2_grpc
 
 from chassis.kernel import Refusal
 from chassis.rpc.client import Channel
@@ -107,6 +107,12 @@ class PointsClient:
         answer: points_service_pb2.ListEntriesResponse = await self._read(
             self._stub.ListEntries, request
         )
+        return answer
+
+    async def open_holds(
+        self, request: hold_pb2.ListOpenHoldsRequest
+    ) -> hold_pb2.ListOpenHoldsResponse:
+        answer: hold_pb2.ListOpenHoldsResponse = await self._read(self._stub.ListOpenHolds, request)
         return answer
 
     async def close(self) -> None:

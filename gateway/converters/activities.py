@@ -10,7 +10,7 @@ from uuid import UUID
 
 from huitouke.coupon.v1 import coupon_pb2
 from huitouke.gateway.v1 import partner_service_pb2
-from huitouke.points.v1 import entry_pb2
+from huitouke.points.v1 import entry_pb2, hold_pb2
 
 from chassis.rpc.pages import PageTokens
 from gateway.converters.instants import to_instant
@@ -31,6 +31,7 @@ _KINDS = {
 }
 SERVICE = "gateway"
 START = Cursor()
+Item = entry_pb2.Entry | coupon_pb2.Coupon | hold_pb2.Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Position:
     until: datetime
     entries: Cursor = START
     coupons: Cursor = START
+    holds: Cursor = START
 
 
 def from_entry(
@@ -60,6 +62,12 @@ def from_entry(
     )
 
 
+def kind_name(kind: entry_pb2.EntryKind.ValueType) -> str:
+    """Return the name of a ledger entry's kind among activities: "PURCHASE"."""
+    shown = _KINDS.get(kind, partner_service_pb2.ACTIVITY_KIND_UNSPECIFIED)
+    return partner_service_pb2.ActivityKind.Name(shown).removeprefix("ACTIVITY_KIND_")
+
+
 def from_coupon(coupon: coupon_pb2.Coupon) -> partner_service_pb2.Activity:
     """Return the issue of a coupon."""
     return partner_service_pb2.Activity(
@@ -70,20 +78,46 @@ def from_coupon(coupon: coupon_pb2.Coupon) -> partner_service_pb2.Activity:
     )
 
 
-def instant_of(item: entry_pb2.Entry | coupon_pb2.Coupon) -> datetime:
+def from_hold(hold: hold_pb2.Hold, names: Mapping[UUID, str]) -> partner_service_pb2.Activity:
+    """Return what an open hold sets aside."""
+    return partner_service_pb2.Activity(
+        kind=partner_service_pb2.ACTIVITY_KIND_HELD,
+        occurred_at=hold.authorized_at,
+        merchant_name=names.get(UUID(hold.merchant_id), "") if hold.merchant_id else "",
+        reference_id=hold.checkout_id or hold.hold_id,
+        points_held=hold.points,
+        cash_held_minor=hold.cash_minor,
+        bonus_held_minor=hold.bonus_minor,
+    )
+
+
+def instant_of(item: Item) -> datetime:
     """Return when it happened."""
-    return to_instant(item.posted_at if isinstance(item, entry_pb2.Entry) else item.issued_at)
+    match item:
+        case entry_pb2.Entry():
+            return to_instant(item.posted_at)
+        case coupon_pb2.Coupon():
+            return to_instant(item.issued_at)
+        case hold_pb2.Hold():
+            return to_instant(item.authorized_at)
+
+
+def key_of(hold: hold_pb2.Hold) -> str:
+    """Return what orders holds: by when they were authorised, then by id."""
+    at = hold.authorized_at
+    return f"{at.seconds:011d}.{at.nanos:09d}|{hold.hold_id}"
 
 
 def to_token(position: Position, query: str, key: bytes) -> str:
     """Return the opaque page token of a position in `query`; it fits no other."""
-    if position.entries.ended and position.coupons.ended:
+    if position.entries.ended and position.coupons.ended and position.holds.ended:
         return ""
     content = json.dumps(
         {
             "until": position.until.isoformat(),
             "entries": _cursor_out(position.entries),
             "coupons": _cursor_out(position.coupons),
+            "holds": _cursor_out(position.holds),
         },
         separators=(",", ":"),
     ).encode()
@@ -99,6 +133,7 @@ def from_token(token: str, query: str, key: bytes, now: datetime) -> Position:
         datetime.fromisoformat(said["until"]),
         Cursor(*said["entries"]),
         Cursor(*said["coupons"]),
+        Cursor(*said.get("holds", ("", 0, True))),  # a release before this one knew none
     )
 
 

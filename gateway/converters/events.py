@@ -14,11 +14,12 @@ from gateway.domain.checkouts import Till
 from gateway.domain.events import (
     CheckoutCancelled,
     CheckoutCommitted,
+    CheckoutOpened,
     CheckoutRefunded,
     Event,
 )
 
-Message = events_pb2.CheckoutCancelled | events_pb2.CheckoutRefunded
+Message = events_pb2.CheckoutOpened | events_pb2.CheckoutCancelled | events_pb2.CheckoutRefunded
 _COMMITTED = events_pb2.CheckoutCommitted.DESCRIPTOR.full_name
 _RECEIPT = Embedded(events_pb2.CheckoutCommitted.DESCRIPTOR.fields_by_name["receipt"].number)
 
@@ -64,10 +65,23 @@ def _till_part(till: Till) -> bytes:
     return part.SerializeToString()
 
 
-def _to_message(event: CheckoutCancelled | CheckoutRefunded) -> Message:
+def _to_message(event: CheckoutOpened | CheckoutCancelled | CheckoutRefunded) -> Message:
     member_id, checkout_id = str(event.member_id), str(event.checkout_id)
     till = event.till
     match event:
+        case CheckoutOpened():
+            opened = events_pb2.CheckoutOpened(
+                member_id=member_id,
+                checkout_id=checkout_id,
+                merchant_id=str(till.merchant_id),
+                outlet_id=str(till.outlet_id),
+                terminal_id=str(till.terminal_id),
+                property_code=till.property_code,
+                opened_at=to_timestamp(event.opened_at),
+                commit_by=to_timestamp(event.commit_by),
+            )
+            opened.held.ParseFromString(event.held)
+            return opened
         case CheckoutCancelled():
             return events_pb2.CheckoutCancelled(
                 member_id=member_id,

@@ -168,31 +168,41 @@ def to_draft(bill: Bill) -> checkout_pb2.Receipt:
 
 def _plan(bill: Bill, checkout_id: str) -> Plan:
     """Put together every participant's request; what each checkout needs, from its wire parts."""
-    member_id = bill.member.member_id
+    reserve, redeem, cancel_reservation = coupon_requests(bill, checkout_id)
+    return Plan(
+        post=post_request(bill, checkout_id),
+        cancel_post=cancel_post_request(bill.member.member_id, checkout_id),
+        reserve=reserve,
+        redeem=redeem,
+        cancel_reservation=cancel_reservation,
+        reverse=reverse_if_mispriced(bill, checkout_id),
+    )
+
+
+def post_request(bill: Bill, checkout_id: str, hold_id: str = "") -> bytes:
+    """Return the request that books a purchase, out of a hold where there is one."""
     in_bytes = checkout_id.encode()
-    post = (
+    return (
         _POST.part("request_id", b"post/" + in_bytes)
         + _POST.part("checkout_id", in_bytes)
         + _POST.part("purchase", to_ledger_purchase(bill).SerializeToString())
+        + (_POST.part("hold_id", hold_id.encode()) if hold_id else b"")
     )
-    cancel_post = (
+
+
+def cancel_post_request(member_id: str, checkout_id: str) -> bytes:
+    """Return the request that fences a checkout in the ledger, and releases its hold."""
+    in_bytes = checkout_id.encode()
+    return (
         _CANCEL_POST.part("request_id", b"cancel-post/" + in_bytes)
         + _CANCEL_POST.part("member_id", member_id.encode())
         + _CANCEL_POST.part("checkout_id", in_bytes)
     )
-    reserve, redeem, cancel_reservation = _coupon_requests(bill, member_id, checkout_id)
-    return Plan(
-        post=post,
-        cancel_post=cancel_post,
-        reserve=reserve,
-        redeem=redeem,
-        cancel_reservation=cancel_reservation,
-        reverse=_reverse_if_mispriced(bill, member_id, checkout_id),
-    )
 
 
-def _coupon_requests(bill: Bill, member_id: str, checkout_id: str) -> tuple[bytes, bytes, bytes]:
+def coupon_requests(bill: Bill, checkout_id: str) -> tuple[bytes, bytes, bytes]:
     """Return the requests to reserve, redeem and cancel; empty where no coupon is used."""
+    member_id = bill.member.member_id
     if not bill.discounts:
         return b"", b"", b""
     reserve = coupon_service_pb2.ReserveRequest(
@@ -213,7 +223,7 @@ def _coupon_requests(bill: Bill, member_id: str, checkout_id: str) -> tuple[byte
     return reserve.SerializeToString(), redeem.SerializeToString(), cancel.SerializeToString()
 
 
-def _reverse_if_mispriced(bill: Bill, member_id: str, checkout_id: str) -> bytes:
+def reverse_if_mispriced(bill: Bill, checkout_id: str) -> bytes:
     """Return the request that undoes the post, should points turn out to be worth something else.
 
     Between the quote that the tenders were checked against and the post, another programme may
@@ -223,7 +233,7 @@ def _reverse_if_mispriced(bill: Bill, member_id: str, checkout_id: str) -> bytes
         return b""
     reverse = points_service_pb2.ReverseRequest(
         request_id=f"reverse/{checkout_id}",
-        member_id=member_id,
+        member_id=bill.member.member_id,
         checkout_id=checkout_id,
         reversal_id=checkout_id,
         place=place_of(bill.principal),

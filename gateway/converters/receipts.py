@@ -107,4 +107,8 @@ def to_checkout(
         shown.receipt.ParseFromString(record.receipt)
     if record.decided_at is not None:
         shown.decided_at.CopyFrom(to_timestamp(record.decided_at))
+    if opening.commit_by is not None:
+        shown.commit_by.CopyFrom(to_timestamp(opening.commit_by))
+    if record.held is not None:
+        shown.held.ParseFromString(record.held.answer)
     return shown

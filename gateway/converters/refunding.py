@@ -140,10 +140,11 @@ def _bill(checkout: Record) -> list[BillLine]:
     plan = checkout.opening.plan
     posted = points_service_pb2.PostRequest.FromString(plan.post).purchase
     net = [line.amount_minor for line in posted.lines]
-    gross = net
-    if plan.reserve:
-        reserved = coupon_service_pb2.ReserveRequest.FromString(plan.reserve)
-        gross = [line.amount_minor for line in reserved.basket.lines]
+    gross = list(net)
+    # Of a bill that grew after it was opened, coupons have a share of the first lines only.
+    for discount in coupon_service_pb2.ReserveRequest.FromString(plan.reserve).discounts:
+        for position, share in enumerate(discount.line_amounts_minor):
+            gross[position] += share
     named = checkout_pb2.Receipt.FromString(checkout.receipt).line_ids or [""] * len(net)
     return [
         BillLine(line_id or str(position), before, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gateway.domain import errors
 
@@ -12,19 +13,28 @@ SPENDING_DATED_BACK_MAX = timedelta(days=1)
 EARNING_DATED_BACK_MAX = timedelta(days=30)
 
 
-def check_bill(currency: str, line_ids: Sequence[str]) -> None:
+class PricedLine(NamedTuple):
+    """A line of a bill as coupons see it; before them, minor units."""
+
+    line_id: str
+    item_code: str
+    category: int
+    amount_minor: int
+
+
+def check_bill(currency: str, line_ids: Sequence[str], within: str = "purchase.") -> None:
     """Raise Refusal for a currency the programme is not kept in, or a line id that comes twice.
 
-    An empty line id stands for the line's number from 1.
+    An empty line id stands for the line's number from 1. `within` is where the request has them.
     """
     if currency != CURRENCY:
-        raise errors.currency_mismatch("purchase.currency")
+        raise errors.currency_mismatch(f"{within}currency")
     seen: set[str] = set()
     for position, line_id in enumerate(line_ids):
         name = line_id or str(position + 1)
         if name in seen:
             raise errors.invalid_field(
-                f"purchase.lines[{position}].line_id", "must be unique in the bill"
+                f"{within}lines[{position}].line_id", "must be unique in the bill"
             )
         seen.add(name)
 
@@ -44,6 +54,20 @@ def check_date(occurred_at: datetime, now: datetime, *, spends: bool, is_stay: b
         )
     if not is_stay and age > EARNING_DATED_BACK_MAX:
         raise errors.occurred_at_out_of_range("may lie 30 days back at most; only stays are older")
+
+
+def check_priced_lines(priced: Sequence[PricedLine], final: Sequence[PricedLine]) -> None:
+    """Raise COUPON_BILL_CHANGED unless `final` begins with all of `priced`, each of them or more.
+
+    Coupons were judged on the lines they were priced on: no condition of theirs, such as a minimum
+    spend, fails on a bill that has at least these. Less would need to be judged anew.
+    """
+    for position, line in enumerate(priced):
+        if position >= len(final):
+            raise errors.coupon_bill_changed(position)
+        other = final[position]
+        if other[:3] != line[:3] or other.amount_minor < line.amount_minor:
+            raise errors.coupon_bill_changed(position)
 
 
 def net_amounts(amounts: Sequence[int], discounts: Sequence[Sequence[int]]) -> list[int]:

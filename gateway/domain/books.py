@@ -10,7 +10,8 @@ class Counts:
     """Checkouts by state, and what the committed ones did; minor units, points.
 
     `refunded` counts checkouts of which nothing is left, `refunds` all refunds; `coupons_redeemed`
-    leaves out those of the former.
+    leaves out those of the former. `open` are those that wait for their commit, and the last three
+    what they hold; they are not `unfinished`.
     """
 
     unfinished: int
@@ -25,3 +26,7 @@ class Counts:
     coupons_redeemed: int
     refunds: int
     refunded_minor: int
+    open: int = 0
+    points_held: int = 0
+    stored_value_held_minor: int = 0
+    coupons_held: int = 0

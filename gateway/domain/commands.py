@@ -7,7 +7,9 @@ from uuid import UUID
 
 from chassis.kernel import Refusal
 from gateway.domain.checkouts import (
+    CommitPlan,
     Figures,
+    Held,
     Opening,
     Record,
     RefundFigures,
@@ -28,6 +30,22 @@ class RecordCheckout:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteHeld:
+    """Note that an open checkout holds all it asked for, if it is still OPENING."""
+
+    record: Record
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCommit:
+    """Take a commit, if the checkout is WAITING and in time; past its end it expires instead."""
+
+    record: Record
+    commit: CommitPlan
+
+
+@dataclass(frozen=True, slots=True)
 class CommitCheckout:
     """Decide COMMITTED, if it is still open."""
 
@@ -39,7 +57,7 @@ class CommitCheckout:
 
 @dataclass(frozen=True, slots=True)
 class CancelCheckout:
-    """Decide CANCELLED, if it is still open."""
+    """Decide CANCELLED, if it is still open and in the phase that `record` says."""
 
     record: Record
     refusal: Refusal
@@ -77,6 +95,7 @@ class RefuseRefund:
     refusal: Refusal
 
 
-Decides = CommitCheckout | CancelCheckout
+Decides = NoteHeld | TakeCommit | CommitCheckout | CancelCheckout
+"""What is decided under the checkout row's lock by comparing phases: one of several wins."""
 SettlesRefund = CompleteRefund | RefuseRefund
 Command = RecordCheckout | Decides | Finish | RecordRefund | SettlesRefund

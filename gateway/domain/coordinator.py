@@ -2,7 +2,8 @@
 
 The till's own call, a repeated call, a cancellation and recovery all run this same code over the
 same recorded bytes, at once if need be. Every step is idempotent at its participant and the
-decision is a compare-and-set, so that however they interleave the end is one and the same.
+decision is a compare-and-set, so that however they interleave the end is one and the same. A
+checkout that is opened first rests, WAITING, until its commit is taken or somebody gives it up.
 """
 
 from __future__ import annotations
@@ -12,14 +13,26 @@ from dataclasses import dataclass, replace
 
 from chassis.kernel import Refusal
 from gateway.domain import errors
-from gateway.domain.checkouts import Opening, Record, Recorded, State
+from gateway.domain.checkouts import CommitPlan, Opening, Phase, Record, Recorded, State
 from gateway.domain.participants import Journal, Participants, Posted
-from gateway.domain.steps import Posting, Progress, Reservation, Step, next_step, told_everyone
+from gateway.domain.steps import (
+    Hold,
+    Posting,
+    Progress,
+    Reservation,
+    Step,
+    next_step,
+    told_everyone,
+)
 
 Reach = Callable[[str], Awaitable[None]]
 """Called before and after each step with a name a test may make the process die at."""
 
-FENCED = "CHECKOUT_CANCELLED"
+GiveUp = Callable[[Record], bool]
+"""Whether nobody waits for a checkout any more; asked anew whenever its row has moved on."""
+
+FENCES = frozenset({"CHECKOUT_CANCELLED", "HOLD_RELEASED"})
+"""What a participant says where somebody has gone back: a driver, or an operator by hand."""
 DOUBTFUL_REASONS = frozenset(
     {
         "CHECKOUT_EXISTS",
@@ -35,6 +48,8 @@ DOUBTFUL_REASONS = frozenset(
 
 _NAMES = {
     Step.RESERVE: "reserve",
+    Step.AUTHORIZE: "authorize",
+    Step.OPEN: "open",
     Step.POST: "post",
     Step.CANCEL_POST: "cancel_post",
     Step.REVERSE: "reverse_post",
@@ -54,8 +69,19 @@ class _Course:
 
     record: Record
     progress: Progress
+    authorized: object | None = None
     posted: Posted | None = None
     refusal: Refusal | None = None
+
+
+def never(_record: Record) -> bool:
+    """A `GiveUp` of who waits: the till."""
+    return False
+
+
+def always(_record: Record) -> bool:
+    """A `GiveUp` of who wants an end: a cancellation."""
+    return True
 
 
 class Coordinator:
@@ -67,6 +93,8 @@ class Coordinator:
         self._reach = reach
         self._perform: dict[Step, Callable[[_Course], Awaitable[None]]] = {
             Step.RESERVE: self._reserve,
+            Step.AUTHORIZE: self._authorize,
+            Step.OPEN: self._open,
             Step.POST: self._post,
             Step.CANCEL_POST: self._cancel_post,
             Step.REVERSE: self._reverse,
@@ -84,21 +112,31 @@ class Coordinator:
         await self._reach("gateway.checkout.after_record")
         return recorded
 
-    async def decide(self, record: Record, *, give_up: bool = False) -> Record:
-        """Bring an open checkout to its decision and return it decided.
+    async def take_commit(self, record: Record, commit: CommitPlan) -> Record:
+        """Let a commit meet cancel and deadline at the row; returns the record as it stands then.
+
+        Its `commit` says whether this one was taken. Nobody else was told anything yet.
+        """
+        await self._reach("gateway.checkout.before_commit")
+        record = await self._journal.take_commit(record, commit)
+        await self._reach("gateway.checkout.after_commit")
+        return record
+
+    async def decide(self, record: Record, *, give_up: GiveUp = never) -> Record:
+        """Bring an open checkout to its decision and return it decided, or WAITING for it.
 
         Raises a passing Refusal when that can't be done now; whoever comes next goes on.
         """
         return await self._drive(record, give_up=give_up, until_decided=True)
 
-    async def conclude(self, record: Record, *, give_up: bool = False) -> Record:
+    async def conclude(self, record: Record, *, give_up: GiveUp = never) -> Record:
         """Bring it to its end on every participant; raises a passing Refusal as `decide` does."""
         return await self._drive(record, give_up=give_up, until_decided=False)
 
-    async def _drive(self, record: Record, *, give_up: bool, until_decided: bool) -> Record:
+    async def _drive(self, record: Record, *, give_up: GiveUp, until_decided: bool) -> Record:
         course = _Course(record, _progress_of(record))
         while True:
-            step = next_step(course.progress, give_up=give_up)
+            step = next_step(course.progress, give_up=give_up(course.record))
             decided = course.record.state is not State.OPEN
             if step is Step.REST or (decided and until_decided):
                 return course.record
@@ -114,6 +152,18 @@ class Coordinator:
         else:
             course.progress = replace(course.progress, reservation=Reservation.HELD)
 
+    async def _authorize(self, course: _Course) -> None:
+        request = course.record.opening.plan.authorize
+        try:
+            course.authorized = await self._participants.authorize(request)
+        except Refusal as refusal:
+            _refused(course, refusal)
+        else:
+            course.progress = replace(course.progress, hold=Hold.HELD)
+
+    async def _open(self, course: _Course) -> None:
+        _learn(course, await self._journal.note_held(course.record, course.authorized))
+
     async def _post(self, course: _Course) -> None:
         try:
             posted = await self._participants.post(course.record.opening.plan.post)
@@ -123,11 +173,17 @@ class Coordinator:
             _has_posted(course, posted)
 
     async def _cancel_post(self, course: _Course) -> None:
-        posted = await self._participants.cancel_post(course.record.opening.plan.cancel_post)
-        if posted is not None:
+        """Fence it in the ledger, which gives back what was held; or learn what was posted."""
+        plan = course.record.opening.plan
+        posted = await self._participants.cancel_post(plan.cancel_post)
+        if course.record.state is State.CANCELLED:
+            # Only tenders that turned out not to fit are posted, reversed and then cancelled.
+            assert posted is None or plan.reverse, "what is cancelled was never posted for good"
+            course.progress = replace(course.progress, hold=Hold.FENCED)
+        elif posted is not None:
             _has_posted(course, posted)
         else:
-            course.progress = replace(course.progress, posting=Posting.NEVER)
+            course.progress = replace(course.progress, posting=Posting.NEVER, hold=Hold.FENCED)
 
     async def _reverse(self, course: _Course) -> None:
         assert course.posted is not None
@@ -149,15 +205,15 @@ class Coordinator:
 
     async def _commit(self, course: _Course) -> None:
         assert course.posted is not None
-        finished = told_everyone(course.progress)
+        finished = told_everyone(course.progress, State.COMMITTED)
         record = await self._journal.commit(course.record, course.posted, finished=finished)
-        _has_been_decided(course, record)
+        _learn(course, record)
 
     async def _cancel(self, course: _Course) -> None:
         refusal = course.refusal or errors.checkout_cancelled()
-        finished = told_everyone(course.progress)
+        finished = told_everyone(course.progress, State.CANCELLED)
         record = await self._journal.cancel(course.record, refusal, finished=finished)
-        _has_been_decided(course, record)
+        _learn(course, record)
 
     async def _redeem(self, course: _Course) -> None:
         await self._participants.redeem(course.record.opening.plan.redeem)
@@ -170,11 +226,15 @@ class Coordinator:
 
 
 def _progress_of(record: Record) -> Progress:
-    wanted = bool(record.opening.plan.reserve)
+    plan = record.opening.plan
+    # A commit may have reached the ledger even where no value is held: then it is fenced too.
+    held = bool(plan.authorize) or record.phase is Phase.COMMITTING
     return Progress(
         state=record.state,
-        reservation=Reservation.UNKNOWN if wanted else Reservation.NONE_WANTED,
+        reservation=Reservation.UNKNOWN if plan.reserve else Reservation.NONE_WANTED,
         finished=record.finished,
+        phase=record.phase,
+        hold=Hold.UNKNOWN if held else Hold.NONE_WANTED,
     )
 
 
@@ -196,12 +256,26 @@ def _refused(course: _Course, refusal: Refusal) -> None:
         course.progress = replace(course.progress, posting=Posting.DOUBTFUL)
         return
     # A fence comes from a driver that went back: what it says is that it never happens.
-    course.refusal = errors.checkout_cancelled() if refusal.reason == FENCED else refusal
+    fenced = refusal.reason in FENCES
+    course.refusal = errors.checkout_cancelled() if fenced else refusal
     course.progress = replace(course.progress, posting=Posting.NEVER)
 
 
-def _has_been_decided(course: _Course, record: Record) -> None:
-    """Go on from the decision that stands, which another driver may have taken first."""
-    assert record.state is not State.OPEN
+def _learn(course: _Course, record: Record) -> None:
+    """Go on from what the row says, which another driver may have moved on first.
+
+    What this driver knows of the participants stays true; only a phase it had not seen begins with
+    what may happen in it still unknown.
+    """
+    assert record.phase is not Phase.ONE_CALL or record.state is not State.OPEN
+    moved = record.phase is not course.record.phase
+    fresh = _progress_of(record)
     course.record = record
-    course.progress = replace(course.progress, state=record.state, finished=record.finished)
+    course.progress = replace(
+        course.progress,
+        state=record.state,
+        finished=record.finished,
+        phase=record.phase,
+        posting=fresh.posting if moved else course.progress.posting,
+        hold=fresh.hold if moved else course.progress.hold,
+    )

@@ -10,12 +10,14 @@ from chassis.kernel import Decision, Refusal
 from gateway.domain import errors
 from gateway.domain.checkouts import (
     Figures,
+    Phase,
     Record,
     Recorded,
     RefundRecord,
     RefundRecorded,
     RefundState,
     State,
+    expired,
 )
 from gateway.domain.commands import (
     CancelCheckout,
@@ -24,14 +26,17 @@ from gateway.domain.commands import (
     CompleteRefund,
     Decides,
     Finish,
+    NoteHeld,
     RecordCheckout,
     RecordRefund,
     RefuseRefund,
     SettlesRefund,
+    TakeCommit,
 )
 from gateway.domain.events import (
     CheckoutCancelled,
     CheckoutCommitted,
+    CheckoutOpened,
     CheckoutRefunded,
     Event,
 )
@@ -56,29 +61,43 @@ class Refundable:
     """Refunds that happened."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When recovery is to look at a checkout that was opened first: at a deadline, or soon."""
+
+    at: datetime
+    waiting: bool
+    """For its commit until `at`. If not, it is being carried out since `at`."""
+
+
 @dataclass(slots=True)
 class Batch:
     """The rows of one batch of commands, and what deciding has changed in them.
 
     `fresh`: checkout ids this batch has inserted. `records`: by key, those that were there before.
-    `open_checkouts` and `open_refunds`: locked rows still undecided; `decided` and
-    `settled_refunds` the others. Everything from `bumped` on is to be saved.
+    `open_checkouts` (with their phase) and `open_refunds`: locked rows still undecided; `standing`
+    and `settled_refunds`: those that a command can only learn of. Everything from `bumped` on is to
+    be saved; `opened`, `commits` and `decisions` in this order. `due` is of checkouts that are
+    opened first.
     """
 
     versions: dict[UUID, int] = field(default_factory=dict)
     fresh: set[UUID] = field(default_factory=set)
     records: dict[Key, Record] = field(default_factory=dict)
-    open_checkouts: set[UUID] = field(default_factory=set)
-    decided: dict[UUID, Record] = field(default_factory=dict)
+    open_checkouts: dict[UUID, Phase] = field(default_factory=dict)
+    standing: dict[UUID, Record] = field(default_factory=dict)
     refundable: dict[UUID, Refundable] = field(default_factory=dict)
     refunds: dict[Key, RefundRecord] = field(default_factory=dict)
     open_refunds: set[UUID] = field(default_factory=set)
     settled_refunds: dict[UUID, RefundRecord] = field(default_factory=dict)
     bumped: set[UUID] = field(default_factory=set)
+    opened: list[Record] = field(default_factory=list)
+    commits: list[Record] = field(default_factory=list)
     decisions: list[tuple[Record, Figures]] = field(default_factory=list)
     new_refunds: list[RefundRecord] = field(default_factory=list)
     refund_settlements: list[RefundRecord] = field(default_factory=list)
     finished: list[UUID] = field(default_factory=list)
+    due: dict[UUID, Due] = field(default_factory=dict)
 
     def next_version(self, member_id: UUID) -> int:
         """Count one event of this member."""
@@ -95,7 +114,7 @@ def decide(batch: Batch, command: Command, now: datetime) -> Decision[Answer, Ev
     match command:
         case RecordCheckout():
             return Decision(_record(batch, command))
-        case CommitCheckout() | CancelCheckout():
+        case NoteHeld() | TakeCommit() | CommitCheckout() | CancelCheckout():
             return _decide_checkout(batch, command, now)
         case Finish():
             batch.finished.append(command.record_id)
@@ -116,7 +135,8 @@ def _record(batch: Batch, command: RecordCheckout) -> Recorded:
 def first_record(command: RecordCheckout) -> Record:
     """Return the row a RecordCheckout inserts: open, or cancelled before anyone was asked."""
     if command.refusal is None:
-        return Record(command.opening)
+        two_calls = command.opening.commit_by is not None
+        return Record(command.opening, phase=Phase.OPENING if two_calls else Phase.ONE_CALL)
     return Record(
         command.opening,
         State.CANCELLED,
@@ -127,36 +147,100 @@ def first_record(command: RecordCheckout) -> Record:
 
 
 def _decide_checkout(batch: Batch, command: Decides, now: datetime) -> Decision[Answer, Event]:
-    """The compare-and-set: the first decision stands, a later one learns of it."""
-    checkout_id = command.record.checkout_id
-    if checkout_id not in batch.open_checkouts:
-        return Decision(batch.decided[checkout_id])
-    opening = command.record.opening
-    assert opening.member_id is not None, "only a checkout of a known member is ever open"
-    version = batch.next_version(opening.member_id)
-    event: Event
-    if isinstance(command, CommitCheckout):
-        record = Record(
-            opening, State.COMMITTED, now, receipt=command.receipt, finished=command.finished
-        )
-        figures = command.figures
-        event = CheckoutCommitted(
-            opening.member_id, version, checkout_id, opening.till, command.receipt, now
-        )
+    """The compare-and-set: whoever finds the phase it has seen is first, a later one learns."""
+    seen = command.record
+    checkout_id = seen.checkout_id
+    if batch.open_checkouts.get(checkout_id) is not seen.phase:
+        return Decision(batch.standing[checkout_id])
+    event: Event | None = None
+    match command:
+        case NoteHeld():
+            record = replace(seen, phase=Phase.WAITING, held=command.held)
+            batch.opened.append(record)
+            event = _opened(batch, record, now)
+        case TakeCommit() if not expired(seen.opening, now):
+            whole = command.commit.complete(seen.opening)
+            record = replace(seen, opening=whole, phase=Phase.COMMITTING, commit=command.commit.key)
+            batch.commits.append(record)
+        case TakeCommit():
+            record, event = _cancelled(batch, seen, errors.checkout_expired(), now, finished=False)
+        case CancelCheckout():
+            refusal = command.refusal
+            if seen.phase is Phase.WAITING and expired(seen.opening, now):
+                refusal = errors.checkout_expired()
+            record, event = _cancelled(batch, seen, refusal, now, finished=command.finished)
+        case CommitCheckout():
+            record, event = _committed(batch, command, now)
+    if record.state is State.OPEN:
+        batch.open_checkouts[checkout_id] = record.phase
     else:
-        record = Record(
-            opening, State.CANCELLED, now, refusal=command.refusal, finished=command.finished
-        )
-        figures = NOTHING
-        event = CheckoutCancelled(
-            opening.member_id, version, checkout_id, opening.till, command.refusal.reason, now
-        )
-    batch.open_checkouts.discard(checkout_id)
-    batch.decided[checkout_id] = record
-    batch.decisions.append((record, figures))
-    if command.finished:
-        batch.finished.append(checkout_id)
-    return Decision(record, (event,))
+        del batch.open_checkouts[checkout_id]
+    batch.standing[checkout_id] = record
+    if record.phase is not Phase.ONE_CALL:
+        batch.due[checkout_id] = _due(record, now)
+    return Decision(record, (event,) if event is not None else ())
+
+
+def _due(record: Record, now: datetime) -> Due:
+    waiting = record.state is State.OPEN and record.phase is Phase.WAITING
+    commit_by = record.opening.commit_by
+    return Due(commit_by, True) if waiting and commit_by is not None else Due(now, False)
+
+
+def _opened(batch: Batch, record: Record, now: datetime) -> Event:
+    opening = record.opening
+    assert opening.commit_by is not None
+    assert record.held is not None
+    member_id, version = _next_version(batch, record)
+    return CheckoutOpened(
+        member_id,
+        version,
+        record.checkout_id,
+        opening.till,
+        record.held.answer,
+        now,
+        opening.commit_by,
+    )
+
+
+def _committed(batch: Batch, command: CommitCheckout, now: datetime) -> tuple[Record, Event]:
+    record = replace(
+        command.record,
+        state=State.COMMITTED,
+        decided_at=now,
+        receipt=command.receipt,
+        finished=command.finished,
+    )
+    batch.decisions.append((record, command.figures))
+    if record.finished:
+        batch.finished.append(record.checkout_id)
+    member_id, version = _next_version(batch, record)
+    event = CheckoutCommitted(
+        member_id, version, record.checkout_id, record.opening.till, command.receipt, now
+    )
+    return record, event
+
+
+def _cancelled(
+    batch: Batch, seen: Record, refusal: Refusal, now: datetime, *, finished: bool
+) -> tuple[Record, Event]:
+    record = replace(
+        seen, state=State.CANCELLED, decided_at=now, refusal=refusal, finished=finished
+    )
+    batch.decisions.append((record, NOTHING))
+    if finished:
+        batch.finished.append(record.checkout_id)
+    member_id, version = _next_version(batch, record)
+    event = CheckoutCancelled(
+        member_id, version, record.checkout_id, record.opening.till, refusal.reason, now
+    )
+    return record, event
+
+
+def _next_version(batch: Batch, record: Record) -> tuple[UUID, int]:
+    member_id = record.opening.member_id
+    assert member_id is not None, "only a checkout of a known member is ever open"
+    return member_id, batch.next_version(member_id)
 
 
 def _record_refund(batch: Batch, command: RecordRefund) -> RefundRecorded:

@@ -118,13 +118,13 @@ def top_up_not_allowed() -> Refusal:
     )
 
 
-def tenders_differ(to_pay_minor: int) -> Refusal:
-    """The till's tenders do not add up to what is left to pay."""
+def tenders_differ(to_pay_minor: int, field: str = "purchase.tenders") -> Refusal:
+    """The till's tenders, in `field` of its request, do not add up to what is left to pay."""
     return Refusal(
         Category.INVALID,
         "TENDERS_DIFFER",
         f"the tenders must add up to {to_pay_minor}, what is left to pay in money",
-        fields=[FieldViolation("purchase.tenders", f"must add up to {to_pay_minor}")],
+        fields=[FieldViolation(field, f"must add up to {to_pay_minor}")],
         metadata={"to_pay_minor": str(to_pay_minor)},
     )
 
@@ -147,6 +147,55 @@ def checkout_committed(checkout_id: str) -> Refusal:
         "CHECKOUT_COMMITTED",
         "the checkout happened; refund it instead of cancelling",
         metadata={"checkout_id": checkout_id},
+    )
+
+
+def checkout_expired() -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "CHECKOUT_EXPIRED",
+        "the checkout was not committed before its commit_by, and what it held went back; "
+        "open a new one with a new request_id",
+    )
+
+
+def checkout_open() -> Refusal:
+    """The call needs a checkout that has come to its end."""
+    return Refusal(
+        Category.PRECONDITION,
+        "CHECKOUT_OPEN",
+        "the checkout is open; commit it, then refund it, or cancel it",
+    )
+
+
+def checkout_not_opened() -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "CHECKOUT_NOT_OPENED",
+        "the checkout was made in one call; only what OpenCheckout opened is committed",
+    )
+
+
+def commit_exceeds_hold(points: int, stored_value_minor: int) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "COMMIT_EXCEEDS_HOLD",
+        f"the checkout holds {points} points and {stored_value_minor} of stored value; commit "
+        "with at most that, and take the rest by another tender",
+        metadata={
+            "held_points": str(points),
+            "held_stored_value_minor": str(stored_value_minor),
+        },
+    )
+
+
+def coupon_bill_changed(position: int) -> Refusal:
+    return Refusal(
+        Category.PRECONDITION,
+        "COUPON_BILL_CHANGED",
+        f"lines[{position}] must be the opened bill's, for its amount or more: the coupons were "
+        "priced on it; to sell less, cancel and make a Checkout with the coupons in one call",
+        metadata={"line": str(position + 1)},
     )
 
 

@@ -10,6 +10,19 @@ from gateway.domain.checkouts import Till
 
 
 @dataclass(frozen=True, slots=True)
+class CheckoutOpened:
+    """Something was set aside for a purchase; `held` is encoded."""
+
+    member_id: UUID
+    version: int
+    checkout_id: UUID
+    till: Till
+    held: bytes
+    opened_at: datetime
+    commit_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutCommitted:
     """A purchase happened; `receipt` is encoded."""
 
@@ -44,4 +57,4 @@ class CheckoutRefunded:
     refund: bytes
 
 
-Event = CheckoutCommitted | CheckoutCancelled | CheckoutRefunded
+Event = CheckoutOpened | CheckoutCommitted | CheckoutCancelled | CheckoutRefunded

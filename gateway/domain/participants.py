@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.kernel import Refusal
 from gateway.domain.checkouts import (
+    CommitPlan,
     Opening,
     Record,
     Recorded,
@@ -44,12 +45,16 @@ class Participants(Protocol):
         """Set the coupons aside."""
         ...
 
+    async def authorize(self, request: bytes) -> object:
+        """Set points and stored value aside. Returns the ledger's answer."""
+        ...
+
     async def post(self, request: bytes) -> Posted:
         """Book the purchase: the commit point."""
         ...
 
     async def cancel_post(self, request: bytes) -> Posted | None:
-        """Return what was posted; None once it never will be."""
+        """Return what was posted; None once it never will be, and nothing is held for it."""
         ...
 
     async def reverse_post(self, request: bytes) -> None:
@@ -80,12 +85,23 @@ class Journal(Protocol):
         """Write the first record, unless one is there under the same merchant and request id."""
         ...
 
+    async def note_held(self, record: Record, authorized: object | None) -> Record:
+        """Let an OPENING checkout wait for its commit; return the record as it stands then.
+
+        `authorized` is the ledger's answer, None where no value is held.
+        """
+        ...
+
+    async def take_commit(self, record: Record, commit: CommitPlan) -> Record:
+        """Take a commit where the checkout is WAITING; return the record as it stands then."""
+        ...
+
     async def commit(self, record: Record, posted: Posted, *, finished: bool) -> Record:
         """Decide COMMITTED unless decided before; return the record as decided."""
         ...
 
     async def cancel(self, record: Record, refusal: Refusal, *, finished: bool) -> Record:
-        """Decide CANCELLED unless decided before; return the record as decided."""
+        """Decide CANCELLED unless it was decided, or its phase has moved on; return the record."""
         ...
 
     async def finish(self, record_id: UUID) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from huitouke.gateway.v1 import checkout_pb2, partner_service_pb2
+from huitouke.gateway.v1 import partner_service_pb2
 
 from chassis.clock import Clock
 from chassis.identifiers import new_id
 from chassis.kernel import Refusal
 from chassis.storage.reads import Reads
 from chassis.telemetry.logs import get_logger
-from gateway.converters.fingerprints import Fingerprint, differing_field, nested_fingerprint
+from gateway.converters.fingerprints import Fingerprint, nested_fingerprint
 from gateway.converters.purchases import to_opening
 from gateway.domain import errors
 from gateway.domain.bills import check_bill
-from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State
-from gateway.domain.coordinator import Coordinator
+from gateway.domain.checkouts import Opening, Phase, Plan, Record, Recorded, State
+from gateway.domain.coordinator import Coordinator, GiveUp, always, never
 from gateway.domain.principals import Principal
+from gateway.servicers.flights import Answer, Flights, check_same
 from gateway.servicers.pricing import Pricing
 from gateway.storage import reads as read
 from gateway.storage.journal import ExecutorJournal
@@ -33,39 +36,27 @@ _NO_PLAN = Plan(post=b"", cancel_post=b"")
 _log = get_logger("gateway.desk")
 
 
+Prepare = Callable[[datetime, datetime], Awaitable[Opening]]
+"""Prices what is asked, at an instant and with the till's deadline; raises Refusal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One Checkout call: by whom, what, and how long the till waits."""
+    """One Checkout or OpenCheckout call: by whom, what, and how long the till waits."""
 
     principal: Principal
     request_id: str
-    purchase: checkout_pb2.Purchase
     fingerprint: Fingerprint
     wait_seconds: float
+    prepare: Prepare
 
     @property
     def key(self) -> tuple[UUID, str]:
         return self.principal.merchant_id, self.request_id
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A decided checkout; `replayed` when an earlier call had opened it."""
-
-    record: Record
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A call being carried out in this process; repetitions of it wait for its answer."""
-
-    fingerprint: Fingerprint
-    task: asyncio.Task[Answer]
-
-
 class CheckoutDesk:
-    """Carries out Checkout and CancelCheckout. For one event loop."""
+    """Opens, decides and cancels checkouts, and has their end told. For one event loop."""
 
     def __init__(
         self,
@@ -82,7 +73,7 @@ class CheckoutDesk:
         self._reads = reads
         self._clock = clock
         self._key = key
-        self._flights: dict[tuple[UUID, str], _Flight] = {}
+        self.flights = Flights()
         self._concluding: set[asyncio.Task[None]] = set()
 
     def read_request(
@@ -92,22 +83,25 @@ class CheckoutDesk:
         purchase = request.purchase
         check_bill(purchase.currency, [line.line_id for line in purchase.lines])
         fingerprint = nested_fingerprint(purchase, request.request_id, self._key, within="purchase")
-        return Asked(principal, request.request_id, purchase, fingerprint, wait)
+
+        async def prepare(now: datetime, deadline_at: datetime) -> Opening:
+            return to_opening(
+                await self._pricing.price(purchase, principal, now),
+                checkout_id=new_id(),
+                request_id=request.request_id,
+                fingerprint=fingerprint.field_macs,
+                opened_at=now,
+                deadline_at=deadline_at,
+            )
+
+        return Asked(principal, request.request_id, fingerprint, wait, prepare)
 
     async def checkout(self, asked: Asked) -> Answer:
-        """Return the decided checkout, COMMITTED or CANCELLED; raises Refusal when there is none.
+        """Return the checkout COMMITTED, CANCELLED, or open and waiting for its commit.
 
-        Work goes on when the till stops waiting: the task belongs to nobody's call.
+        Raises Refusal when there is none.
         """
-        flight = self._flights.get(asked.key)
-        if flight is not None:
-            _check_same(flight.fingerprint.field_macs, asked.fingerprint)
-            answer = await _wait_for(flight.task)
-            return Answer(answer.record, replayed=True)
-        task = asyncio.create_task(self._carry_out(asked))
-        self._flights[asked.key] = _Flight(asked.fingerprint, task)
-        task.add_done_callback(lambda done: self._landed(asked.key, done))
-        return await _wait_for(task)
+        return await self.flights.join(asked.key, asked.fingerprint, lambda: self._open(asked))
 
     async def cancel(self, principal: Principal, request_id: str) -> Record:
         """Return the checkout CANCELLED for ever; raises Refusal CHECKOUT_COMMITTED if it is not.
@@ -116,16 +110,22 @@ class CheckoutDesk:
         """
         opening = self._stub(principal, request_id, b"")
         recorded = await self._journal.record_refused(opening, errors.checkout_cancelled())
-        record = recorded.record
+        return await self.cancel_record(recorded.record)
+
+    async def cancel_record(self, record: Record) -> Record:
+        """Do the same for a checkout that there is."""
         if record.state is State.OPEN:
-            record = await self._decide(record, give_up=True)
-        self._conclude_later(record)
+            record = await self.decide(record, give_up=always)
+        await self.follow_up(record)
         if record.state is State.COMMITTED:
             raise errors.checkout_committed(str(record.checkout_id))
         return record
 
     async def settle(self, record: Record) -> Record:
-        """Return a checkout decided and told to everyone; raises Refusal CHECKOUT_IN_PROGRESS."""
+        """Return a checkout decided and told to everyone, or one that waits for its commit.
+
+        Raises Refusal CHECKOUT_IN_PROGRESS.
+        """
         try:
             return await self._coordinator.conclude(record)
         except Refusal as refusal:
@@ -134,36 +134,52 @@ class CheckoutDesk:
 
     async def drain(self, timeout_seconds: float) -> None:
         """Let work under way come to its end; what does not, recovery finds."""
-        tasks = {flight.task for flight in self._flights.values()} | self._concluding
+        tasks: set[asyncio.Task[Any]] = {*self.flights.tasks(), *self._concluding}
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_seconds)
 
-    async def _carry_out(self, asked: Asked) -> Answer:
+    async def decide(self, record: Record, *, give_up: GiveUp = never) -> Record:
+        """Return a checkout decided, or waiting; raises Refusal CHECKOUT_IN_PROGRESS."""
+        try:
+            return await self._coordinator.decide(record, give_up=give_up)
+        except Refusal as refusal:
+            _note_defect(record, refusal)
+            raise errors.in_progress() from refusal
+
+    async def follow_up(self, record: Record) -> None:
+        """Have the decision told to everyone, if there is one.
+
+        What an open checkout gives back is free before the till has its answer, so that it can be
+        spent at once, unless a service is away; all else is told after the answer.
+        """
+        if record.finished or record.state is State.OPEN:
+            return
+        if record.state is State.CANCELLED and record.phase is not Phase.ONE_CALL:
+            await self._conclude(record)
+            return
+        # An empty context: the till's deadline no longer counts.
+        task = asyncio.create_task(self._conclude(record), context=Context())
+        self._concluding.add(task)
+        task.add_done_callback(self._concluding.discard)
+
+    async def _open(self, asked: Asked) -> Answer:
         recorded = await self._record(asked)
         record = recorded.record
         if not recorded.fresh:
-            _check_same(record.opening.fingerprint, asked.fingerprint)
+            check_same(record.opening.fingerprint, asked.fingerprint)
         if record.state is State.OPEN:
-            record = await self._decide(record)
-        self._conclude_later(record)
+            record = await self.decide(record)
+        await self.follow_up(record)
         return Answer(record, replayed=not recorded.fresh)
 
     async def _record(self, asked: Asked) -> Recorded:
         """Write the first record, or the refusal that there is nothing to open; or find it."""
         now = self._clock.now()
+        deadline = now + timedelta(seconds=min(asked.wait_seconds, DEADLINE_SECONDS_MAX))
         try:
-            bill = await self._pricing.price(asked.purchase, asked.principal, now)
+            opening = await asked.prepare(now, deadline)
         except Refusal as refusal:
             return await self._record_refused(asked, refusal)
-        deadline = now + timedelta(seconds=min(asked.wait_seconds, DEADLINE_SECONDS_MAX))
-        opening = to_opening(
-            bill,
-            checkout_id=new_id(),
-            request_id=asked.request_id,
-            fingerprint=asked.fingerprint.field_macs,
-            opened_at=now,
-            deadline_at=deadline,
-        )
         return await self._coordinator.open(opening)
 
     async def _record_refused(self, asked: Asked, refusal: Refusal) -> Recorded:
@@ -178,22 +194,6 @@ class CheckoutDesk:
             raise refusal
         return Recorded(known, fresh=False)
 
-    async def _decide(self, record: Record, *, give_up: bool = False) -> Record:
-        try:
-            return await self._coordinator.decide(record, give_up=give_up)
-        except Refusal as refusal:
-            _note_defect(record, refusal)
-            raise errors.in_progress() from refusal
-
-    def _conclude_later(self, record: Record) -> None:
-        """Tell the participants the decision after the till has its answer."""
-        if record.finished:
-            return
-        # An empty context: the till's deadline no longer counts.
-        task = asyncio.create_task(self._conclude(record), context=Context())
-        self._concluding.add(task)
-        task.add_done_callback(self._concluding.discard)
-
     async def _conclude(self, record: Record) -> None:
         try:
             await self._coordinator.conclude(record)
@@ -201,11 +201,6 @@ class CheckoutDesk:
             _note_defect(record, refusal)
         except Exception as error:  # noqa: BLE001 - recovery does it again, and is watched
             _log.error("conclude_failed", checkout=str(record.checkout_id), exc_info=error)
-
-    def _landed(self, key: tuple[UUID, str], done: asyncio.Task[Answer]) -> None:
-        self._flights.pop(key, None)
-        if not done.cancelled():
-            done.exception()  # whoever waited has it; if nobody did, it is no loss
 
     def _stub(self, principal: Principal, request_id: str, macs: bytes) -> Opening:
         now = self._clock.now()
@@ -219,20 +214,6 @@ class CheckoutDesk:
             deadline_at=now,
             plan=_NO_PLAN,
         )
-
-
-async def _wait_for(task: asyncio.Task[Answer]) -> Answer:
-    """Return a flight's answer without ending it when this till goes; each gets its own refusal."""
-    try:
-        return await asyncio.shield(task)
-    except Refusal as refusal:
-        raise refusal.copy() from None
-
-
-def _check_same(remembered: bytes, asked: Fingerprint) -> None:
-    field = differing_field(remembered, asked)
-    if field is not None:
-        raise errors.request_id_reused(field)
 
 
 def _note_defect(record: Record, refusal: Refusal) -> None:

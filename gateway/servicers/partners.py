@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 from huitouke.coupon.v1 import coupon_service_pb2
+from huitouke.gateway.v1 import checkout_pb2
 from huitouke.gateway.v1 import partner_service_pb2 as pb
 from huitouke.gateway.v1.partner_service_pb2_grpc import PartnerServiceServicer
 from huitouke.points.v1 import points_service_pb2
 
 from chassis.clock import Clock
-from chassis.kernel import Refusal
 from chassis.rpc.calls import current_call, mark_replayed
 from chassis.storage.reads import Reads
 from gateway.converters import members as convert_member
@@ -22,10 +23,13 @@ from gateway.domain.checkouts import Record, State
 from gateway.domain.principals import Principal
 from gateway.servicers.admission import admit
 from gateway.servicers.desk import CheckoutDesk
+from gateway.servicers.flights import Answer
 from gateway.servicers.intake_desk import IntakeDesk
 from gateway.servicers.movement_desk import MovementDesk
+from gateway.servicers.open_desk import OpenDesk
 from gateway.servicers.pricing import Pricing
 from gateway.servicers.refunds import RefundDesk
+from gateway.servicers.statements import Statements
 from gateway.servicers.timeline import Timeline
 from gateway.servicers.upstream import Coupons, Ledger, Members
 from gateway.storage import reads as read
@@ -42,10 +46,12 @@ class PartnerServicer(PartnerServiceServicer):
         coupons: Coupons,
         pricing: Pricing,
         desk: CheckoutDesk,
+        opening: OpenDesk,
         refunds: RefundDesk,
         intake: IntakeDesk,
         movements: MovementDesk,
         timeline: Timeline,
+        statements: Statements,
         reads: Reads,
         clock: Clock,
     ) -> None:
@@ -54,10 +60,12 @@ class PartnerServicer(PartnerServiceServicer):
         self._coupons = coupons
         self._pricing = pricing
         self._desk = desk
+        self._opening = opening
         self._refunds = refunds
         self._intake = intake
         self._movements = movements
         self._timeline = timeline
+        self._statements = statements
         self._reads = reads
         self._clock = clock
 
@@ -120,6 +128,12 @@ class PartnerServicer(PartnerServiceServicer):
             member.member_id, request.page_size, request.page_token, self._clock.now()
         )
 
+    async def ExportStatement(
+        self, request: pb.ExportStatementRequest, _context: Any
+    ) -> AsyncIterator[pb.ExportStatementResponse]:
+        async for part in self._statements.export(request, admit()):
+            yield part
+
     async def ListCoupons(
         self, request: pb.ListCouponsRequest, _context: Any
     ) -> pb.ListCouponsResponse:
@@ -149,27 +163,53 @@ class PartnerServicer(PartnerServiceServicer):
         principal = admit()
         wait_seconds = current_call().remaining_seconds()
         asked = self._desk.read_request(request, principal, wait_seconds)
-        answer = await self._desk.checkout(asked)
-        record = answer.record
-        if record.state is State.CANCELLED:
-            raise _refusal_of(record).copy(replayed=answer.replayed)
-        if answer.replayed:
-            mark_replayed()
-        return pb.CheckoutResponse(checkout=to_checkout(record))
+        return pb.CheckoutResponse(checkout=_shown(await self._desk.checkout(asked)))
+
+    async def OpenCheckout(
+        self, request: pb.OpenCheckoutRequest, _context: Any
+    ) -> pb.OpenCheckoutResponse:
+        principal = admit()
+        wait_seconds = current_call().remaining_seconds()
+        asked = self._opening.read_request(request, principal, wait_seconds)
+        return pb.OpenCheckoutResponse(checkout=_shown(await self._desk.checkout(asked)))
+
+    async def QuoteCommit(
+        self, request: pb.QuoteCommitRequest, _context: Any
+    ) -> pb.QuoteCommitResponse:
+        receipt = await self._opening.quote(request.commit, admit())
+        return pb.QuoteCommitResponse(receipt=receipt)
+
+    async def CommitCheckout(
+        self, request: pb.CommitCheckoutRequest, _context: Any
+    ) -> pb.CommitCheckoutResponse:
+        answer = await self._opening.commit(request, admit())
+        return pb.CommitCheckoutResponse(checkout=_shown(answer))
 
     async def GetCheckout(
         self, request: pb.GetCheckoutRequest, _context: Any
     ) -> pb.GetCheckoutResponse:
-        record = await self._find(request, admit())
-        if record is None:
-            raise errors.checkout_not_found()
+        principal = admit()
+        if request.WhichOneof("key") == "checkout_request_id":
+            found = await self._reads.run(
+                read.checkout_by_request, principal.merchant_id, request.checkout_request_id
+            )
+            if found is None:
+                raise errors.checkout_not_found()
+            record = found
+        else:
+            record = await self._checkout_of(request.checkout_id, principal)
         refunds = await self._reads.run(read.refunds_of, record.checkout_id)
         return pb.GetCheckoutResponse(checkout=to_checkout(record, refunds))
 
     async def CancelCheckout(
         self, request: pb.CancelCheckoutRequest, _context: Any
     ) -> pb.CancelCheckoutResponse:
-        record = await self._desk.cancel(admit(), request.checkout_request_id)
+        principal = admit()
+        if request.checkout_id:
+            found = await self._checkout_of(request.checkout_id, principal)
+            record = await self._desk.cancel_record(found)
+        else:
+            record = await self._desk.cancel(principal, request.checkout_request_id)
         return pb.CancelCheckoutResponse(checkout=to_checkout(record))
 
     async def RefundCheckout(
@@ -180,18 +220,20 @@ class PartnerServicer(PartnerServiceServicer):
             mark_replayed()
         return pb.RefundCheckoutResponse(refund=to_refund(recorded.record))
 
-    async def _find(self, request: pb.GetCheckoutRequest, principal: Principal) -> Record | None:
-        """Return this merchant's checkout; another's is none."""
-        if request.WhichOneof("key") == "checkout_request_id":
-            return await self._reads.run(
-                read.checkout_by_request, principal.merchant_id, request.checkout_request_id
-            )
-        record = await self._reads.run(read.checkout_by_id, UUID(request.checkout_id))
+    async def _checkout_of(self, checkout_id: str, principal: Principal) -> Record:
+        """Return this merchant's checkout; another's is not found."""
+        record = await self._reads.run(read.checkout_by_id, UUID(checkout_id))
         if record is None or record.opening.till.merchant_id != principal.merchant_id:
-            return None
+            raise errors.checkout_not_found()
         return record
 
 
-def _refusal_of(record: Record) -> Refusal:
-    assert record.refusal is not None, "a cancelled checkout says why"
-    return record.refusal
+def _shown(answer: Answer) -> checkout_pb2.CheckoutRecord:
+    """Return the checkout that a call answers; raises the Refusal that one was cancelled with."""
+    record = answer.record
+    if record.state is State.CANCELLED:
+        assert record.refusal is not None, "a cancelled checkout says why"
+        raise record.refusal.copy(replayed=answer.replayed)
+    if answer.replayed:
+        mark_replayed()
+    return to_checkout(record)

@@ -80,11 +80,18 @@ class RefundDesk:
     async def _checkout(
         self, request: partner_service_pb2.RefundCheckoutRequest, principal: Principal
     ) -> Record | None:
-        """Return this merchant's checkout, brought to its end first; None if it has none such."""
+        """Return this merchant's checkout, brought to its end first; None if it has none such.
+
+        Raises Refusal CHECKOUT_OPEN, which is not remembered: the commit may come.
+        """
         record = await self._reads.run(read.checkout_by_id, UUID(request.checkout_id))
         if record is None or record.opening.till.merchant_id != principal.merchant_id:
             return None
-        return record if record.finished else await self._desk.settle(record)
+        if not record.finished:
+            record = await self._desk.settle(record)
+        if record.state is State.OPEN:
+            raise errors.checkout_open()
+        return record
 
     async def _opening(
         self,

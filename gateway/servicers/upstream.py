@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
 from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.member.v1 import member_pb2, member_service_pb2
-from huitouke.points.v1 import movement_service_pb2, points_service_pb2
+from huitouke.points.v1 import (
+    hold_pb2,
+    movement_service_pb2,
+    points_service_pb2,
+    report_service_pb2,
+)
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -45,6 +51,9 @@ class Ledger(Protocol):
     async def entries(
         self, request: points_service_pb2.ListEntriesRequest
     ) -> points_service_pb2.ListEntriesResponse: ...
+    async def open_holds(
+        self, request: hold_pb2.ListOpenHoldsRequest
+    ) -> hold_pb2.ListOpenHoldsResponse: ...
 
 
 class Coupons(Protocol):
@@ -76,3 +85,11 @@ class Movements(Protocol):
     async def refund_top_up(
         self, request: movement_service_pb2.RefundTopUpRequest
     ) -> Answered[movement_service_pb2.RefundTopUpResponse]: ...
+
+
+class Reports(Protocol):
+    """The ledger's reports. Raises Refusal with the ledger's own reason."""
+
+    def statement(
+        self, request: report_service_pb2.ExportStatementRequest
+    ) -> AsyncIterator[report_service_pb2.ExportStatementResponse]: ...

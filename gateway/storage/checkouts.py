@@ -15,21 +15,25 @@ import psycopg
 from sqlalchemy import Connection
 
 from chassis.storage import sets
-from gateway.domain.checkouts import State
+from gateway.domain.checkouts import Phase, State
 from gateway.domain.commands import (
     CancelCheckout,
     Command,
     CommitCheckout,
     CompleteRefund,
+    NoteHeld,
     RecordCheckout,
     RecordRefund,
     RefuseRefund,
+    TakeCommit,
 )
 from gateway.domain.deciding import Batch, Refundable, first_record
-from gateway.storage import records, refunds
+from gateway.storage import opening, records, refunds
 
 _AS_NUMBER = attrgetter("int")
 """Orders UUIDs as PostgreSQL does, without a call into Python for each comparison."""
+
+_DECIDES = (NoteHeld, TakeCommit, CommitCheckout, CancelCheckout)
 
 MEMBERS_KNOWN_MAX = 100_000
 """Members whose row is known to be there; of 16 bytes each, they take some megabytes."""
@@ -67,13 +71,13 @@ class CheckoutRepository:
         keys = {(c.opening.till.merchant_id, c.opening.request_id) for c in asked
                 if c.opening.checkout_id not in state.fresh}  # fmt: skip
         state.records = records.by_request(connection, sorted(keys))
-        settled = [
+        moved_on = [
             c.record.checkout_id
             for c in commands
-            if isinstance(c, CommitCheckout | CancelCheckout)
-            and c.record.checkout_id not in state.open_checkouts
+            if isinstance(c, _DECIDES)
+            and state.open_checkouts.get(c.record.checkout_id) is not c.record.phase
         ]
-        state.decided = records.by_id(connection, sorted(set(settled)))
+        state.standing = records.by_id(connection, sorted(set(moved_on)))
         refunds.load(connection, state, commands)
 
     def save(self, connection: Connection, state: Batch) -> None:
@@ -81,7 +85,10 @@ class CheckoutRepository:
         done = sorted(set(state.finished), key=_AS_NUMBER)
         with sets.pipelined(connection):
             _save_members(connection, state)
+            opening.save_opened(connection, state.opened)
+            opening.save_commits(connection, state.commits)
             records.save_decisions(connection, state.decisions)
+            opening.save_due(connection, state.due, self._grace)
             refunds.save_settlements(connection, state.refund_settlements)
             sets.delete_by_keys(connection, "unfinished", {"record_id": ("uuid", done)})
 
@@ -124,7 +131,7 @@ def _told_of(commands: Sequence[Command]) -> list[UUID]:
     """Return in their order the members of whom an event may be told."""
     members = set()
     for command in commands:
-        if isinstance(command, CommitCheckout | CancelCheckout | CompleteRefund | RefuseRefund):
+        if isinstance(command, (*_DECIDES, CompleteRefund, RefuseRefund)):
             member_id = command.record.opening.member_id
             if member_id is not None:
                 members.add(member_id)
@@ -132,17 +139,15 @@ def _told_of(commands: Sequence[Command]) -> list[UUID]:
 
 
 def _lock_checkouts(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
-    """Lock what is to be decided or refunded; a decision needs to know only whether it is open."""
+    """Lock what is to be decided or refunded; a decision needs to know only how far it has come."""
     to_decide = {
-        command.record.checkout_id
-        for command in commands
-        if isinstance(command, CommitCheckout | CancelCheckout)
+        command.record.checkout_id for command in commands if isinstance(command, _DECIDES)
     }
     return sets.select_later(
         connection,
         "checkouts",
         {"checkout_id": ("uuid", sorted(to_decide | _to_refund(commands), key=_AS_NUMBER))},
-        select=("checkout_id", "merchant_id", "state"),
+        select=("checkout_id", "merchant_id", "state", "phase"),
         lock=True,
     )
 
@@ -153,9 +158,9 @@ def _to_refund(commands: Sequence[Command]) -> set[UUID]:
 
 def _note_locked(batch: Batch, rows: Sequence[sets.Row], commands: Sequence[Command]) -> None:
     to_refund = _to_refund(commands)
-    for checkout_id, merchant_id, state in rows:
+    for checkout_id, merchant_id, state, phase in rows:
         if state == State.OPEN:
-            batch.open_checkouts.add(checkout_id)
+            batch.open_checkouts[checkout_id] = Phase(phase)
         if checkout_id in to_refund:
             batch.refundable[checkout_id] = Refundable(
                 merchant_id, State(state), finished=True, open_refund=False, refunded=False

@@ -10,7 +10,9 @@ from chassis.kernel import Refusal
 from chassis.rpc.calls import find_current_call
 from chassis.storage.executor import Executor, Submission
 from gateway.domain.checkouts import (
+    CommitPlan,
     Figures,
+    Held,
     Opening,
     Record,
     Recorded,
@@ -25,15 +27,18 @@ from gateway.domain.commands import (
     CommitCheckout,
     CompleteRefund,
     Finish,
+    NoteHeld,
     RecordCheckout,
     RecordRefund,
     RefuseRefund,
+    TakeCommit,
 )
 from gateway.domain.deciding import Answer, Batch
 from gateway.domain.events import Event
 from gateway.domain.participants import Posted, Reversed
 
 CheckoutExecutor = Executor[Command, Batch, Answer, Event]
+WriteHeld = Callable[[Opening, object | None], Held]
 WriteReceipt = Callable[[Opening, Posted], tuple[bytes, Figures]]
 WriteRefund = Callable[[RefundOpening, Reversed, object | None], tuple[bytes, RefundFigures]]
 T = TypeVar("T")
@@ -52,17 +57,20 @@ class UnrememberedCodec:
 class ExecutorJournal:
     """`gateway.domain.participants.Journal` and `RefundJournal` over the executor.
 
-    `write_receipt` and `write_refund` encode what participants answered, in the edge's own format;
-    they raise AssertionError where the figures do not add up, which must never be.
+    `write_held`, `write_receipt` and `write_refund` encode what participants answered, in the
+    edge's own format; they raise AssertionError where the figures do not add up, which must never
+    be.
     """
 
     def __init__(
         self,
         executor: CheckoutExecutor,
+        write_held: WriteHeld,
         write_receipt: WriteReceipt,
         write_refund: WriteRefund,
     ) -> None:
         self._executor = executor
+        self._write_held = write_held
         self._write_receipt = write_receipt
         self._write_refund = write_refund
 
@@ -72,6 +80,13 @@ class ExecutorJournal:
     async def record_refused(self, opening: Opening, refusal: Refusal) -> Recorded:
         """Write a first record that is CANCELLED at once: no participant was told anything."""
         return await self._execute(RecordCheckout(opening, refusal), Recorded, in_time=True)
+
+    async def note_held(self, record: Record, authorized: object | None) -> Record:
+        held = self._write_held(record.opening, authorized)
+        return await self._execute(NoteHeld(record, held), Record)
+
+    async def take_commit(self, record: Record, commit: CommitPlan) -> Record:
+        return await self._execute(TakeCommit(record, commit), Record, in_time=True)
 
     async def commit(self, record: Record, posted: Posted, *, finished: bool) -> Record:
         receipt, figures = self._write_receipt(record.opening, posted)

@@ -22,7 +22,9 @@ _CLAIM = text(
 _POSTPONE = text(
     "UPDATE unfinished SET due_at = :due_at WHERE record_id = :record_id AND attempts = :attempts"
 )
-_WAITING = text("SELECT count(*), min(due_at) FROM unfinished")
+_COUNTS = text(
+    "SELECT count(*) FILTER (WHERE NOT waiting), count(*) FILTER (WHERE waiting) FROM unfinished"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class UnfinishedQueue:
         with self._engine.connect() as connection:
             return refunds.by_id(connection, ids)
 
-    def waiting(self) -> int:
-        """Count what is unfinished, for the metric."""
+    def counts(self) -> tuple[int, int]:
+        """Count what is unfinished, and what is open and waits for its commit; for the metrics."""
         with self._engine.connect() as connection:
-            return int(connection.execute(_WAITING).one()[0])
+            unfinished, waiting = connection.execute(_COUNTS).one()
+        return int(unfinished), int(waiting)

@@ -24,7 +24,7 @@ _KEY_AT_TERMINAL = text(
 _NAMES = text("SELECT merchant_id, name FROM merchants WHERE merchant_id = ANY(:ids)")
 _GROSS = text("SELECT checkout_id, gross_minor FROM checkouts WHERE checkout_id = ANY(:ids)")
 _COUNTS = text(
-    "SELECT (SELECT count(*) FROM unfinished), "
+    "SELECT (SELECT count(*) FROM unfinished WHERE NOT waiting), "
     "count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 3), "
     "(SELECT count(*) FROM refunds WHERE state = 2 AND whole), "
     "coalesce(sum(gross_minor) FILTER (WHERE state = 2), 0), "
@@ -36,7 +36,11 @@ _COUNTS = text(
     "(SELECT count(*) FROM refunds WHERE state = 2), "
     # Without an amount: refunded wholly, by a release that knew nothing else.
     "(SELECT coalesce(sum(coalesce(r.amount_minor, o.gross_minor - o.coupons_minor)), 0) "
-    "FROM refunds r JOIN checkouts o USING (checkout_id) WHERE r.state = 2) "
+    "FROM refunds r JOIN checkouts o USING (checkout_id) WHERE r.state = 2), "
+    "count(*) FILTER (WHERE state = 1 AND phase = 2), "
+    "coalesce(sum(points_held) FILTER (WHERE state = 1 AND phase = 2), 0), "
+    "coalesce(sum(stored_value_held_minor) FILTER (WHERE state = 1 AND phase = 2), 0), "
+    "coalesce(sum(coupon_count) FILTER (WHERE state = 1 AND phase = 2), 0) "
     "FROM checkouts c"
 )
 

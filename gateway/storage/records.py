@@ -12,15 +12,16 @@ from sqlalchemy import Connection
 from chassis.kernel import Refusal
 from chassis.rpc.status import from_status, to_status
 from chassis.storage import sets
-from gateway.domain.checkouts import Figures, Opening, Plan, Record, State, Till
+from gateway.domain.checkouts import Figures, Opening, Phase, Plan, Record, State, Till
 from gateway.domain.deciding import Key
+from gateway.storage import opening
 
 COLUMNS = (
     "checkout_id", "merchant_id", "request_id", "outlet_id", "terminal_id", "property_code",
     "fingerprint", "member_id", "opened_at", "deadline_at", "post_request",
     "cancel_post_request", "reserve_request", "redeem_request", "cancel_reservation_request",
     "reverse_request", "draft", "gross_minor", "coupons_minor", "coupon_count", "tendered_minor",
-    "state", "decided_at", "receipt", "refusal",
+    "state", "decided_at", "receipt", "refusal", *opening.COLUMNS,
 )  # fmt: skip
 _FINISHED = "NOT EXISTS (SELECT FROM unfinished u WHERE u.record_id = t.checkout_id)"
 _SELECT = f"SELECT {', '.join('t.' + name for name in COLUMNS)}, {_FINISHED} AS finished"
@@ -62,6 +63,7 @@ def insert(connection: Connection, new: Sequence[Record], grace: timedelta) -> s
             "state": ("smallint", [int(record.state) for record in new]),
             "decided_at": ("timestamptz", [record.decided_at for record in new]),
             "refusal": ("bytea", [encode_refusal(record.refusal) for record in new]),
+            **opening.first_columns(openings),
         },
         on_conflict="(merchant_id, request_id) DO NOTHING",
         returning=("checkout_id", "opened_at", "state"),
@@ -129,8 +131,9 @@ def _record(row: sets.Row) -> Record:
     (checkout_id, merchant_id, request_id, outlet_id, terminal_id, property_code, fingerprint,
      member_id, opened_at, deadline_at, post, cancel_post, reserve, redeem, cancel_reservation,
      reverse, draft, gross_minor, coupons_minor, coupon_count, tendered_minor, state, decided_at,
-     receipt, refusal, finished) = row  # fmt: skip
-    opening = Opening(
+     receipt, refusal, phase, commit_by, facts, authorize, held, points_held, stored_value_held,
+     commit_request_id, commit_fingerprint, finished) = row  # fmt: skip
+    first = Opening(
         checkout_id=checkout_id,
         request_id=request_id,
         till=Till(merchant_id, outlet_id, terminal_id, property_code),
@@ -138,18 +141,23 @@ def _record(row: sets.Row) -> Record:
         member_id=member_id,
         opened_at=opened_at,
         deadline_at=deadline_at,
-        plan=Plan(post, cancel_post, reserve, redeem, cancel_reservation, reverse),
+        plan=Plan(post, cancel_post, reserve, redeem, cancel_reservation, reverse, authorize),
         draft=draft,
         gross_minor=gross_minor,
         coupons_minor=coupons_minor,
         coupon_count=coupon_count,
         tendered_minor=tendered_minor,
+        commit_by=commit_by,
+        facts=facts,
     )
     return Record(
-        opening,
+        first,
         State(state),
         decided_at,
         receipt=receipt or b"",
         refusal=decode_refusal(refusal),
         finished=finished,
+        phase=Phase(phase),
+        held=opening.held_of(held, points_held, stored_value_held),
+        commit=opening.commit_of(commit_request_id, commit_fingerprint),
     )

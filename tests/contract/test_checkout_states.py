@@ -7,6 +7,7 @@ import re
 from gateway.domain import coordinator, refunding
 from tests.contract.tree import ROOT
 from tests.faults import test_gateway_killed as killed
+from tests.faults import test_tabs_killed as tabs
 
 DOCUMENT = ROOT / "docs" / "checkout-states.md"
 _NAMED_TEST = re.compile(r"\[`(test_\w+)`\]\(([^)]+)\)")
@@ -39,4 +40,4 @@ def test_each_place_it_names_is_a_failpoint_and_each_place_a_test_kills_at_is_na
     named = set(_PLACE.findall(DOCUMENT.read_text()))
     assert named <= _failpoints()
     tried = {*killed.CHECKOUT_PLACES, *killed.LATE_PLACES, *killed.REFUSED_PLACES}
-    assert tried | {*killed.REFUND_PLACES, *killed.PART_PLACES} <= named
+    assert tried | {*killed.REFUND_PLACES, *killed.PART_PLACES, *tabs.PLACES} <= named

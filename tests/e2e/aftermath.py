@@ -17,20 +17,22 @@ REST_SECONDS = 60.0
 
 
 def at_rest(suite: Suite) -> None:
-    """Wait until nothing is unfinished and nothing unpublished."""
-    until_empty(suite, "gateway", "unfinished")
+    """Wait until nothing is unfinished but what waits for its commit, and nothing unpublished."""
+    until_empty(suite, "gateway", "unfinished", "NOT waiting")
     for service in suite.services:
         until_empty(suite, service, "outbox")
 
 
-def until_empty(suite: Suite, service: str, table: str) -> None:
-    """Wait until a table, read behind its service's back, has no row."""
+def until_empty(suite: Suite, service: str, table: str, where: str = "true") -> None:
+    """Wait until a table, read behind its service's back, has no such row."""
     with psycopg.connect(
         suite.database_url(service), connect_timeout=5, autocommit=True
     ) as connection:
 
         def is_empty() -> bool:
-            row = connection.execute(f"SELECT NOT EXISTS (SELECT FROM {table})").fetchone()
+            row = connection.execute(
+                f"SELECT NOT EXISTS (SELECT FROM {table} WHERE {where})"
+            ).fetchone()
             return row == (True,)
 
         wait_until(is_empty, REST_SECONDS, f"{table} of {service} is empty")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -121,9 +121,35 @@ def _good(kind: Any, guest: Guest, operator: Operator) -> Any:
     for name in ("request_id", "checkout_request_id"):
         if name in names:
             setattr(request, name, new_request_id())
-    if kind is partner_service_pb2.RefundCheckoutRequest:
-        request.checkout_id, request.amount_minor = SOME_ID, 100
+    if kind in OF_CHECKOUTS:
+        OF_CHECKOUTS[kind](request)
     return request
+
+
+def _good_opening(request: Any) -> None:
+    request.hold_points = request.hold_stored_value_minor = 1
+
+
+def _good_commit(request: Any) -> None:
+    request.checkout_id = SOME_ID
+    request.lines.add(quantity=1, amount_minor=100)
+
+
+def _good_quote(request: Any) -> None:
+    request.commit.request_id = "r"
+    _good_commit(request.commit)
+
+
+def _good_refund(request: Any) -> None:
+    request.checkout_id, request.amount_minor = SOME_ID, 100
+
+
+OF_CHECKOUTS: dict[Any, Callable[[Any], None]] = {
+    partner_service_pb2.OpenCheckoutRequest: _good_opening,
+    partner_service_pb2.CommitCheckoutRequest: _good_commit,
+    partner_service_pb2.QuoteCommitRequest: _good_quote,
+    partner_service_pb2.RefundCheckoutRequest: _good_refund,
+}
 
 
 @pytest.mark.parametrize("service", OPERATORS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.suite import Ports, Suite
-from tests.integration.gateway.till import Operator, Till
+from tests.integration.gateway.till import Operator, Till, purchase
 
 SERVICES = ("member", "points", "coupon", "gateway")
 
@@ -64,3 +64,12 @@ def front_desk(operator: Operator) -> Till:
 def restaurant(operator: Operator) -> Till:
     """A DINING merchant's till that may do everything, at the hotel's own outlet."""
     return operator.till(category="DINING")
+
+
+@pytest.fixture
+def guest(front_desk: Till, restaurant: Till) -> str:
+    """A guest with 1,000 CNY, its gift of 100 CNY, and 1,000 points."""
+    member_id = front_desk.member_id()
+    front_desk.top_up(member_id, 100_000)
+    restaurant.checkout(purchase(member_id, 100_000))
+    return member_id

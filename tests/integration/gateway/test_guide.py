@@ -44,12 +44,24 @@ def run(command: list[str], environment: dict[str, str]) -> str:
 def test_the_python_client_is_short_and_makes_a_checkout(
     gateway_suite: Suite, front_desk: Till, restaurant: Till
 ) -> None:
-    (program,) = blocks("python")
+    program, _ = blocks("python")
     assert len([line for line in program.splitlines() if line.strip()]) <= 20
     card = front_desk.enrol().card_number
     environment = surroundings(gateway_suite, restaurant)
     printed = run([sys.executable, "-c", program, card], environment)
     assert printed == "to pay 198.00, earned 198 points\n"
+
+
+def test_a_tab_is_opened_and_committed_for_less(
+    gateway_suite: Suite, front_desk: Till, restaurant: Till
+) -> None:
+    program, tab = blocks("python")
+    client = program[: program.index("purchase =")]
+    guest = front_desk.enrol()
+    front_desk.top_up(guest.member.member_id, 100_000)
+    environment = surroundings(gateway_suite, restaurant)
+    printed = run([sys.executable, "-c", client + tab, guest.card_number], environment)
+    assert printed == "paid 176.00 of stored value, still held 0.00\n"
 
 
 def test_the_first_call_by_buf_curl_finds_a_member(

@@ -21,6 +21,7 @@ from chassis.storage.engine import create_engine
 from chassis.storage.executor import Executor
 from chassis.storage.migrations import migrate
 from gateway.converters.events import encode_event
+from gateway.converters.opening import write_held
 from gateway.converters.receipts import write_receipt
 from gateway.converters.refunding import write_refund
 from gateway.domain.checkouts import (
@@ -76,7 +77,7 @@ def replica(url: str) -> Iterator[ExecutorJournal]:
     )
     executor.start()
     try:
-        yield ExecutorJournal(executor, write_receipt, write_refund)
+        yield ExecutorJournal(executor, write_held, write_receipt, write_refund)
     finally:
         executor.stop()
         engine.dispose()
@@ -195,7 +196,7 @@ def test_a_claim_is_a_lease_for_one(gateway_url: str) -> None:
     queue.postpone(claims[0], due - timedelta(seconds=1))
     assert [claim.attempts for claim in queue.claim(due, lease, 100)] == [2]
     assert len(queue.claim(due + 2 * lease, lease, 100)) == 10, "a lease runs out"
-    assert queue.waiting() == 10
+    assert queue.counts()[0] == 10
 
 
 def test_finishing_takes_a_record_out_of_the_queue(gateway_url: str) -> None:
@@ -210,7 +211,7 @@ def test_finishing_takes_a_record_out_of_the_queue(gateway_url: str) -> None:
 
         assert asyncio.run(through()).finished
     queue = UnfinishedQueue(create_engine(gateway_url, application_name="test-queue"))
-    assert queue.waiting() == 0
+    assert queue.counts()[0] == 0
 
 
 @pytest.mark.parametrize(

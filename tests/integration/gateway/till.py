@@ -33,6 +33,7 @@ from chassis.kernel import Refusal
 from chassis.rpc.status import from_rpc_error
 from cli.clients import operator_credentials, partner_credentials
 from cli.endpoints import Endpoints
+from tests.integration.gateway.tab_requests import commit_request, open_request
 
 TIMEOUT_SECONDS = 20.0
 ALL_SCOPES = tuple(number for number in merchant_pb2.Scope.values() if number)
@@ -102,6 +103,14 @@ class Till:
         )
         return getattr(self._stub, method).future(request, timeout=timeout, metadata=metadata)
 
+    def start_stream(self, method: str, request: Any, timeout: float = TIMEOUT_SECONDS) -> Any:
+        """Begin a call whose answer is a stream; iterate over it."""
+        metadata = (
+            ("authorization", f"Bearer {self.key}"),
+            ("huitouke-terminal", self.terminal_id),
+        )
+        return getattr(self._stub, method)(request, timeout=timeout, metadata=metadata)
+
     def with_key(self, key: str, terminal_id: str | None = None) -> Till:
         """The same till with another key."""
         other = object.__new__(Till)
@@ -150,6 +159,30 @@ class Till:
             request_id=request_id or new_request_id(), purchase=purchase
         )
         return self.call("Checkout", request, timeout)
+
+    def open(
+        self, member_id: str, request_id: str = "", timeout: float = 20.0, **fields: Any
+    ) -> Answer:
+        """Open a checkout; `fields` of OpenCheckoutRequest."""
+        request = open_request(member_id, request_id or new_request_id(), **fields)
+        return self.call("OpenCheckout", request, timeout)
+
+    def commit(
+        self, checkout_id: str, *amounts: int, request_id: str = "", **fields: Any
+    ) -> Answer:
+        """Commit an open checkout with lines of these amounts."""
+        request = commit_request(checkout_id, request_id or new_request_id(), *amounts, **fields)
+        return self.call("CommitCheckout", request)
+
+    def quote_commit(self, checkout_id: str, *amounts: int, **fields: Any) -> Any:
+        """The receipt that a commit with lines of these amounts would give."""
+        commit = commit_request(checkout_id, new_request_id(), *amounts, **fields)
+        request = partner_service_pb2.QuoteCommitRequest(commit=commit)
+        return self.call("QuoteCommit", request).response.receipt
+
+    def cancel_open(self, checkout_id: str) -> Any:
+        request = partner_service_pb2.CancelCheckoutRequest(checkout_id=checkout_id)
+        return self.call("CancelCheckout", request).response.checkout
 
     def find(self, request_id: str) -> Any:
         """The checkout made with this request id."""

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID, uuid5
 
 from chassis.kernel import Refusal
 from gateway.domain import errors
-from gateway.domain.checkouts import Opening, Plan, Record, Recorded, State, Till
-from gateway.domain.coordinator import Coordinator
+from gateway.domain.checkouts import (
+    CommitKey,
+    CommitPlan,
+    Opening,
+    Phase,
+    Plan,
+    Record,
+    Recorded,
+    State,
+    Till,
+)
+from gateway.domain.coordinator import Coordinator, always
 from gateway.domain.participants import Posted, Reversed
 from tests.fakes import NOW, FakeCoupons, FakeJournal, FakeLedger, away
 
 SPACE = UUID("00000000-0000-4000-8000-000000000001")
 TILL = Till(SPACE, SPACE, SPACE, "SHA01")
 MEMBER = uuid5(SPACE, "member")
+OPEN_FOR = timedelta(minutes=30)
 
 
 class Fate(Enum):
@@ -62,6 +74,9 @@ class Wires:
     async def reserve(self, request: bytes) -> None:
         await Message(lambda: self._coupons.reserve(request))
 
+    async def authorize(self, request: bytes) -> object:
+        return await Message(lambda: self._ledger.authorize(request))
+
     async def post(self, request: bytes) -> Posted:
         posted: Posted = await Message(lambda: self._ledger.post(request))
         return posted
@@ -88,6 +103,14 @@ class Wires:
     async def record(self, opening: Opening, refusal: Refusal | None = None) -> Recorded:
         recorded: Recorded = await Message(lambda: self._journal.record(opening, refusal))
         return recorded
+
+    async def note_held(self, record: Record, authorized: object | None) -> Record:
+        noted: Record = await Message(lambda: self._journal.note_held(record, authorized))
+        return noted
+
+    async def take_commit(self, record: Record, commit: CommitPlan) -> Record:
+        taken: Record = await Message(lambda: self._journal.take_commit(record, commit))
+        return taken
 
     async def commit(self, record: Record, posted: Posted, *, finished: bool) -> Record:
         decided: Record = await Message(
@@ -119,7 +142,10 @@ class Driver:
 
 @dataclass
 class World:
-    """Everything a checkout can meet. `answers` holds what tills were told, by request id."""
+    """Everything a checkout can meet. `answers` holds what tills were told, by request id.
+
+    `given_up` are the requests that a till has cancelled.
+    """
 
     ledger: FakeLedger = field(default_factory=FakeLedger)
     coupons: FakeCoupons = field(default_factory=FakeCoupons)
@@ -127,6 +153,7 @@ class World:
     drivers: list[Driver] = field(default_factory=list)
     late: list[Message] = field(default_factory=list)
     answers: dict[str, list[State]] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
     calls: int = 0
 
     def __post_init__(self) -> None:
@@ -138,8 +165,24 @@ class World:
         """A till makes a checkout, or repeats it."""
         self._begin(self._checkout(self._opening(request_id, coupon, mispriced)))
 
+    def open(self, request_id: str, *, coupon: bool, value: bool) -> None:
+        """A till opens a checkout, or repeats it."""
+        opening = self._opening(request_id, coupon, mispriced=False)
+        self._begin(self._checkout(_opened_first(opening, value=value)))
+
+    def commit(self, request_id: str, bill: str, *, mispriced: bool = False) -> None:
+        """A till commits what it opened, with a bill of its own."""
+        for record in self.journal.records.values():
+            if record.opening.request_id == request_id and record.phase is Phase.WAITING:
+                self._begin(self._commit(record, bill, mispriced))
+
+    def pass_time(self) -> None:
+        """The deadlines of all that is open pass."""
+        self.journal.now = NOW + OPEN_FOR
+
     def cancel(self, request_id: str) -> None:
         """A till in doubt cancels."""
+        self.given_up.add(request_id)
         self._begin(self._cancel(self._opening(request_id, coupon=False, mispriced=False)))
 
     def recover(self, *, give_up: bool) -> None:
@@ -177,6 +220,7 @@ class World:
         for message in self.late:
             arrive(message)
         self.late.clear()
+        self.pass_time()
         for _ in range(3):
             self.recover(give_up=True)
             while self.drivers:
@@ -214,18 +258,45 @@ class World:
         record = recorded.record
         if record.state is State.OPEN:
             record = await self._coordinator.decide(record)
-        self.answers.setdefault(opening.request_id, []).append(record.state)
+        self._told(record)
+        await self._coordinator.conclude(record)
+
+    async def _commit(self, record: Record, bill: str, mispriced: bool) -> None:
+        """As the desk does: what was taken is carried out, whoever's it was."""
+        name = record.opening.plan.cancel_post.decode().partition(":")[2]
+        commit = CommitPlan(
+            CommitKey(bill, b"same"),
+            post=f"post:{name}@{bill}".encode(),
+            reverse=f"reverse:{name}".encode() if mispriced else b"",
+            draft=b"",
+            gross_minor=0,
+            tendered_minor=1 if mispriced else None,
+        )
+        record = await self._coordinator.take_commit(record, commit)
+        record = await self._coordinator.decide(record)
+        self._told(record)
         await self._coordinator.conclude(record)
 
     async def _cancel(self, opening: Opening) -> None:
         recorded = await self._wires.record(opening, errors.checkout_cancelled())
         record = recorded.record
         if record.state is State.OPEN:
-            record = await self._coordinator.decide(record, give_up=True)
-        self.answers.setdefault(opening.request_id, []).append(record.state)
+            record = await self._coordinator.decide(record, give_up=always)
+        self._told(record)
+        await self._coordinator.conclude(record)
 
     async def _recovery(self, record: Record, give_up: bool) -> None:
-        await self._coordinator.conclude(record, give_up=give_up)
+        """`give_up`: the deadline of the till's own call has passed."""
+
+        def overdue(seen: Record) -> bool:
+            waits = seen.phase in {Phase.ONE_CALL, Phase.OPENING}
+            return give_up if waits else seen.overdue(self.journal.now)
+
+        await self._coordinator.conclude(record, give_up=overdue)
+
+    def _told(self, record: Record) -> None:
+        if record.state is not State.OPEN:
+            self.answers.setdefault(record.opening.request_id, []).append(record.state)
 
     def _begin(self, coroutine: Coroutine[Message, Any, None]) -> None:
         self._advance(Driver(coroutine, Message(_nothing)), None)
@@ -248,6 +319,18 @@ class World:
     def _end(self, driver: Driver) -> None:
         self.drivers.remove(driver)
         driver.coroutine.close()
+
+
+def _opened_first(opening: Opening, *, value: bool) -> Opening:
+    """The same checkout where it is opened first and committed later."""
+    plan = opening.plan
+    name = plan.post.decode().partition(":")[2]
+    authorize = f"authorize:{name}".encode() if value else b""
+    return replace(
+        opening,
+        plan=replace(plan, post=b"", authorize=authorize),
+        commit_by=NOW + OPEN_FOR,
+    )
 
 
 def _nothing() -> None:

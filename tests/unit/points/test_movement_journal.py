@@ -212,9 +212,19 @@ def test_a_transfer_takes_lot_by_lot_and_puts_each_part_into_a_lot_with_the_same
         PointsTransferred(receiver, ID, TransferDirection.IN, giver, 400, home.now, got),
     ]
     assert home.books.movements.given == {giver: {day: 400}}
+    home.check()
+
+
+def test_a_transfer_is_made_once_and_the_next_one_counts_on() -> None:
+    home = Family(2)
+    giver, receiver = home.ids
+    home.unite()
+    home.buy(giver, 50_000)
+    home.do(TransferPoints(ID, giver, receiver, 400))
     again = home.refusal(TransferPoints(ID, giver, receiver, 1))
     assert (again.reason, again.metadata) == ("TRANSFER_EXISTS", {"transfer_id": str(ID)})
     home.do(TransferPoints(uuid4(), giver, receiver, 50))
+    day = home.now.astimezone(SHANGHAI).date()
     assert home.books.movements.given == {giver: {day: 450}}
     home.check()
 

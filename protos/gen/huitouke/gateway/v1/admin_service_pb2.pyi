@@ -327,8 +327,12 @@ class VerifyBooksResponse(_message.Message):
     COUPONS_REDEEMED_FIELD_NUMBER: _builtins.int
     REFUNDS_FIELD_NUMBER: _builtins.int
     REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    STORED_VALUE_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    COUPONS_HELD_FIELD_NUMBER: _builtins.int
     unfinished: _builtins.int
-    """Checkouts whose end is not reached on every participant yet."""
+    """Checkouts whose end is not reached on every participant yet; those that wait for their commit are in `open`."""
     committed: _builtins.int
     """Committed."""
     cancelled: _builtins.int
@@ -351,6 +355,14 @@ class VerifyBooksResponse(_message.Message):
     """Refunds, whole and partial."""
     refunded_minor: _builtins.int
     """What they refunded of the bills after coupons, minor units."""
+    open: _builtins.int
+    """Checkouts that are open and wait for their commit."""
+    points_held: _builtins.int
+    """Points they hold."""
+    stored_value_held_minor: _builtins.int
+    """Stored value they hold, principal and gift, minor units."""
+    coupons_held: _builtins.int
+    """Coupons they have reserved."""
     def __init__(
         self,
         *,
@@ -366,10 +378,14 @@ class VerifyBooksResponse(_message.Message):
         coupons_redeemed: _builtins.int = ...,
         refunds: _builtins.int = ...,
         refunded_minor: _builtins.int = ...,
+        open: _builtins.int = ...,
+        points_held: _builtins.int = ...,
+        stored_value_held_minor: _builtins.int = ...,
+        coupons_held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "committed", b"committed", "coupons_minor", b"coupons_minor", "coupons_redeemed", b"coupons_redeemed", "gross_minor", b"gross_minor", "points_earned", b"points_earned", "points_redeemed", b"points_redeemed", "refunded", b"refunded", "refunded_minor", b"refunded_minor", "refunds", b"refunds", "stored_value_minor", b"stored_value_minor", "unfinished", b"unfinished"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "committed", b"committed", "coupons_held", b"coupons_held", "coupons_minor", b"coupons_minor", "coupons_redeemed", b"coupons_redeemed", "gross_minor", b"gross_minor", "open", b"open", "points_earned", b"points_earned", "points_held", b"points_held", "points_redeemed", b"points_redeemed", "refunded", b"refunded", "refunded_minor", b"refunded_minor", "refunds", b"refunds", "stored_value_held_minor", b"stored_value_held_minor", "stored_value_minor", b"stored_value_minor", "unfinished", b"unfinished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,7 +68,7 @@ class _CheckoutStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Checkou
     CHECKOUT_STATE_UNSPECIFIED: _CheckoutState.ValueType  # 0
     """Not said."""
     CHECKOUT_STATE_OPEN: _CheckoutState.ValueType  # 1
-    """Under way; recovery brings it to an end whatever crashes."""
+    """Under way, or opened and waiting for its commit until `commit_by`; recovery brings it to an end whatever crashes."""
     CHECKOUT_STATE_COMMITTED: _CheckoutState.ValueType  # 2
     """Happened."""
     CHECKOUT_STATE_CANCELLED: _CheckoutState.ValueType  # 3
@@ -80,7 +80,7 @@ class CheckoutState(_CheckoutState, metaclass=_CheckoutStateEnumTypeWrapper):
 CHECKOUT_STATE_UNSPECIFIED: CheckoutState.ValueType  # 0
 """Not said."""
 CHECKOUT_STATE_OPEN: CheckoutState.ValueType  # 1
-"""Under way; recovery brings it to an end whatever crashes."""
+"""Under way, or opened and waiting for its commit until `commit_by`; recovery brings it to an end whatever crashes."""
 CHECKOUT_STATE_COMMITTED: CheckoutState.ValueType  # 2
 """Happened."""
 CHECKOUT_STATE_CANCELLED: CheckoutState.ValueType  # 3
@@ -522,6 +522,8 @@ class CheckoutRecord(_message.Message):
     REFUNDS_FIELD_NUMBER: _builtins.int
     CANCEL_REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COMMIT_BY_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     checkout_id: _builtins.str
     """Checkout id (UUIDv7)."""
     state: Global___CheckoutState.ValueType
@@ -548,6 +550,14 @@ class CheckoutRecord(_message.Message):
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
         """Refunds, in order."""
 
+    @_builtins.property
+    def commit_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when a checkout that was opened may be committed, exclusive; absent for one made in one call."""
+
+    @_builtins.property
+    def held(self) -> Global___Held:
+        """What was set aside when it was opened; absent for one made in one call, and while it is still being set aside."""
+
     def __init__(
         self,
         *,
@@ -560,14 +570,62 @@ class CheckoutRecord(_message.Message):
         refunds: _abc.Iterable[Global___Refund] | None = ...,
         cancel_reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        commit_by: _timestamp_pb2.Timestamp | None = ...,
+        held: Global___Held | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at", "opened_at", b"opened_at", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_by", b"commit_by", "decided_at", b"decided_at", "held", b"held", "opened_at", b"opened_at", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "checkout_id", b"checkout_id", "decided_at", b"decided_at", "member_id", b"member_id", "opened_at", b"opened_at", "receipt", b"receipt", "refunds", b"refunds", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "checkout_id", b"checkout_id", "commit_by", b"commit_by", "decided_at", b"decided_at", "held", b"held", "member_id", b"member_id", "opened_at", b"opened_at", "receipt", b"receipt", "refunds", b"refunds", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckoutRecord: _TypeAlias = CheckoutRecord  # noqa: Y015
+
+@_typing.final
+class Held(_message.Message):
+    """Held is what an open checkout has set aside. It stays on the record after the checkout's end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    CASH_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_MINOR_FIELD_NUMBER: _builtins.int
+    COUPONS_FIELD_NUMBER: _builtins.int
+    COUPONS_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    points: _builtins.int
+    """Points: what a commit may redeem at most."""
+    cash_minor: _builtins.int
+    """Stored value, principal, minor units. Principal and gift together are what a commit may pay with at most."""
+    bonus_minor: _builtins.int
+    """Stored value, gift, minor units."""
+    coupons_minor: _builtins.int
+    """Sum of it, minor units."""
+    @_builtins.property
+    def coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___CouponUse]:
+        """The coupons reserved, with what they take off; the commit's receipt shows the same."""
+
+    @_builtins.property
+    def balances(self) -> Global___MemberBalances:
+        """Balances just after points and stored value were set aside; absent where none were."""
+
+    def __init__(
+        self,
+        *,
+        points: _builtins.int = ...,
+        cash_minor: _builtins.int = ...,
+        bonus_minor: _builtins.int = ...,
+        coupons: _abc.Iterable[Global___CouponUse] | None = ...,
+        coupons_minor: _builtins.int = ...,
+        balances: Global___MemberBalances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "bonus_minor", b"bonus_minor", "cash_minor", b"cash_minor", "coupons", b"coupons", "coupons_minor", b"coupons_minor", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Held: _TypeAlias = Held  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):

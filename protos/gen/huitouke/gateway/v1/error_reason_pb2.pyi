@@ -94,6 +94,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
     ERROR_REASON_REFUND_EXCEEDS_LINE: _ErrorReason.ValueType  # 44
     """The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
+    ERROR_REASON_CHECKOUT_EXPIRED: _ErrorReason.ValueType  # 45
+    """The open checkout was not committed before its `commit_by`, and what it held went back; open a new one."""
+    ERROR_REASON_CHECKOUT_OPEN: _ErrorReason.ValueType  # 46
+    """The checkout is open: commit or cancel it first."""
+    ERROR_REASON_COMMIT_EXCEEDS_HOLD: _ErrorReason.ValueType  # 47
+    """The commit spends more than the checkout holds; metadata `held_points`, `held_stored_value_minor`. Spend at most that, and take the rest by another tender."""
+    ERROR_REASON_COUPON_BILL_CHANGED: _ErrorReason.ValueType  # 48
+    """The final bill is not what the coupons were priced on; metadata `line` names the first line that is missing, smaller or another. Cancel, then Checkout in one call."""
+    ERROR_REASON_CHECKOUT_NOT_OPENED: _ErrorReason.ValueType  # 49
+    """The checkout was made in one call: there is nothing to commit."""
     ERROR_REASON_INSUFFICIENT_POINTS: _ErrorReason.ValueType  # 50
     """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
     ERROR_REASON_INSUFFICIENT_STORED_VALUE: _ErrorReason.ValueType  # 51
@@ -114,6 +124,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """From the ledger: no programme is valid at that time."""
     ERROR_REASON_EARNED_POINTS_SPENT: _ErrorReason.ValueType  # 59
     """From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
+    ERROR_REASON_TOO_MANY_HOLDS: _ErrorReason.ValueType  # 60
+    """From the ledger: the member has as many open holds as allowed; commit or cancel one."""
     ERROR_REASON_CAMPAIGN_NOT_FOUND: _ErrorReason.ValueType  # 70
     """From coupons: no such campaign."""
     ERROR_REASON_CAMPAIGN_NOT_VALID: _ErrorReason.ValueType  # 71
@@ -244,6 +256,16 @@ ERROR_REASON_REFUND_EXCEEDS_CHECKOUT: ErrorReason.ValueType  # 43
 """The refund is of more than is left of the bill after coupons; metadata `left_minor` says how much is."""
 ERROR_REASON_REFUND_EXCEEDS_LINE: ErrorReason.ValueType  # 44
 """The refund is of more than is left of a line; metadata `line_id` and `left_minor`, before coupons."""
+ERROR_REASON_CHECKOUT_EXPIRED: ErrorReason.ValueType  # 45
+"""The open checkout was not committed before its `commit_by`, and what it held went back; open a new one."""
+ERROR_REASON_CHECKOUT_OPEN: ErrorReason.ValueType  # 46
+"""The checkout is open: commit or cancel it first."""
+ERROR_REASON_COMMIT_EXCEEDS_HOLD: ErrorReason.ValueType  # 47
+"""The commit spends more than the checkout holds; metadata `held_points`, `held_stored_value_minor`. Spend at most that, and take the rest by another tender."""
+ERROR_REASON_COUPON_BILL_CHANGED: ErrorReason.ValueType  # 48
+"""The final bill is not what the coupons were priced on; metadata `line` names the first line that is missing, smaller or another. Cancel, then Checkout in one call."""
+ERROR_REASON_CHECKOUT_NOT_OPENED: ErrorReason.ValueType  # 49
+"""The checkout was made in one call: there is nothing to commit."""
 ERROR_REASON_INSUFFICIENT_POINTS: ErrorReason.ValueType  # 50
 """From the ledger: fewer points are available than the purchase redeems; metadata `available`."""
 ERROR_REASON_INSUFFICIENT_STORED_VALUE: ErrorReason.ValueType  # 51
@@ -264,6 +286,8 @@ ERROR_REASON_PROGRAMME_NOT_FOUND: ErrorReason.ValueType  # 58
 """From the ledger: no programme is valid at that time."""
 ERROR_REASON_EARNED_POINTS_SPENT: ErrorReason.ValueType  # 59
 """From the ledger: points earned by the checkout are spent, and its programme lets nobody owe points; metadata `missing_points`."""
+ERROR_REASON_TOO_MANY_HOLDS: ErrorReason.ValueType  # 60
+"""From the ledger: the member has as many open holds as allowed; commit or cancel one."""
 ERROR_REASON_CAMPAIGN_NOT_FOUND: ErrorReason.ValueType  # 70
 """From coupons: no such campaign."""
 ERROR_REASON_CAMPAIGN_NOT_VALID: ErrorReason.ValueType  # 71

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from huitouke.gateway.v1 import checkout_pb2 as huitouke_dot_gateway_dot_v1_dot_checkout__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n huitouke/gateway/v1/events.proto\x12\x13huitouke.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"huitouke/gateway/v1/checkout.proto\"\xf0\x01\n\x11\x43heckoutCommitted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x11\n\toutlet_id\x18\x04 \x01(\t\x12\x13\n\x0bterminal_id\x18\x05 \x01(\t\x12\x15\n\rproperty_code\x18\x06 \x01(\t\x12-\n\x07receipt\x18\x07 \x01(\x0b\x32\x1c.huitouke.gateway.v1.Receipt\x12\x30\n\x0c\x63ommitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x11\x43heckoutCancelled\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x30\n\x0c\x63\x61ncelled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x10\x43heckoutRefunded\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12+\n\x06refund\x18\x04 \x01(\x0b\x32\x1b.huitouke.gateway.v1.Refundb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n huitouke/gateway/v1/events.proto\x12\x13huitouke.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"huitouke/gateway/v1/checkout.proto\"\xf0\x01\n\x11\x43heckoutCommitted\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x11\n\toutlet_id\x18\x04 \x01(\t\x12\x13\n\x0bterminal_id\x18\x05 \x01(\t\x12\x15\n\rproperty_code\x18\x06 \x01(\t\x12-\n\x07receipt\x18\x07 \x01(\x0b\x32\x1c.huitouke.gateway.v1.Receipt\x12\x30\n\x0c\x63ommitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x02\n\x0e\x43heckoutOpened\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x11\n\toutlet_id\x18\x04 \x01(\t\x12\x13\n\x0bterminal_id\x18\x05 \x01(\t\x12\x15\n\rproperty_code\x18\x06 \x01(\t\x12\'\n\x04held\x18\x07 \x01(\x0b\x32\x19.huitouke.gateway.v1.Held\x12-\n\topened_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcommit_by\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x11\x43heckoutCancelled\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x30\n\x0c\x63\x61ncelled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x10\x43heckoutRefunded\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12+\n\x06refund\x18\x04 \x01(\x0b\x32\x1b.huitouke.gateway.v1.Refundb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKOUTCOMMITTED']._serialized_start=127
   _globals['_CHECKOUTCOMMITTED']._serialized_end=367
-  _globals['_CHECKOUTCANCELLED']._serialized_start=370
-  _globals['_CHECKOUTCANCELLED']._serialized_end=516
-  _globals['_CHECKOUTREFUNDED']._serialized_start=518
-  _globals['_CHECKOUTREFUNDED']._serialized_end=642
+  _globals['_CHECKOUTOPENED']._serialized_start=370
+  _globals['_CHECKOUTOPENED']._serialized_end=645
+  _globals['_CHECKOUTCANCELLED']._serialized_start=648
+  _globals['_CHECKOUTCANCELLED']._serialized_end=794
+  _globals['_CHECKOUTREFUNDED']._serialized_start=796
+  _globals['_CHECKOUTREFUNDED']._serialized_end=920
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,66 @@ class CheckoutCommitted(_message.Message):
 Global___CheckoutCommitted: _TypeAlias = CheckoutCommitted  # noqa: Y015
 
 @_typing.final
+class CheckoutOpened(_message.Message):
+    """CheckoutOpened: something was set aside for a purchase; CheckoutCommitted or CheckoutCancelled follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    OUTLET_ID_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    PROPERTY_CODE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
+    COMMIT_BY_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    checkout_id: _builtins.str
+    """Checkout id."""
+    merchant_id: _builtins.str
+    """Merchant id."""
+    outlet_id: _builtins.str
+    """Outlet id."""
+    terminal_id: _builtins.str
+    """Terminal id."""
+    property_code: _builtins.str
+    """Property code."""
+    @_builtins.property
+    def held(self) -> _checkout_pb2.Held:
+        """What was set aside."""
+
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def commit_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when it may be committed, exclusive."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        outlet_id: _builtins.str = ...,
+        terminal_id: _builtins.str = ...,
+        property_code: _builtins.str = ...,
+        held: _checkout_pb2.Held | None = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
+        commit_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_by", b"commit_by", "held", b"held", "opened_at", b"opened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "commit_by", b"commit_by", "held", b"held", "member_id", b"member_id", "merchant_id", b"merchant_id", "opened_at", b"opened_at", "outlet_id", b"outlet_id", "property_code", b"property_code", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckoutOpened: _TypeAlias = CheckoutOpened  # noqa: Y015
+
+@_typing.final
 class CheckoutCancelled(_message.Message):
     """CheckoutCancelled: a purchase did not happen."""
 

@@ -32,9 +32,9 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     SCOPE_MEMBER_ENROL: _Scope.ValueType  # 1
     """Enrol guests."""
     SCOPE_MEMBER_READ: _Scope.ValueType  # 2
-    """Find members (masked), see balances, activity and coupons."""
+    """Find members (masked), see balances, activity, statements and coupons."""
     SCOPE_CHECKOUT: _Scope.ValueType  # 3
-    """Quote, make, cancel checkouts."""
+    """Quote, make, open, commit, cancel checkouts."""
     SCOPE_REFUND: _Scope.ValueType  # 4
     """Refund checkouts."""
     SCOPE_TOP_UP: _Scope.ValueType  # 5
@@ -54,9 +54,9 @@ SCOPE_UNSPECIFIED: Scope.ValueType  # 0
 SCOPE_MEMBER_ENROL: Scope.ValueType  # 1
 """Enrol guests."""
 SCOPE_MEMBER_READ: Scope.ValueType  # 2
-"""Find members (masked), see balances, activity and coupons."""
+"""Find members (masked), see balances, activity, statements and coupons."""
 SCOPE_CHECKOUT: Scope.ValueType  # 3
-"""Quote, make, cancel checkouts."""
+"""Quote, make, open, commit, cancel checkouts."""
 SCOPE_REFUND: Scope.ValueType  # 4
 """Refund checkouts."""
 SCOPE_TOP_UP: Scope.ValueType  # 5

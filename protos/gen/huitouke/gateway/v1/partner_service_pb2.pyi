@@ -5,12 +5,14 @@ The partners' edge."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from huitouke.gateway.v1 import checkout_pb2 as _checkout_pb2
 from huitouke.type.v1 import language_pb2 as _language_pb2
+from huitouke.type.v1 import season_pb2 as _season_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -76,6 +78,8 @@ class _ActivityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activity
     """A top-up was undone."""
     ACTIVITY_KIND_OPENING_BALANCE: _ActivityKind.ValueType  # 11
     """What the member had in another system was brought in."""
+    ACTIVITY_KIND_HELD: _ActivityKind.ValueType  # 12
+    """Something is set aside now, for an open checkout say; gone as soon as it is spent or given back."""
 
 class ActivityKind(_ActivityKind, metaclass=_ActivityKindEnumTypeWrapper):
     """ActivityKind of an entry."""
@@ -104,6 +108,8 @@ ACTIVITY_KIND_TOP_UP_REFUND: ActivityKind.ValueType  # 10
 """A top-up was undone."""
 ACTIVITY_KIND_OPENING_BALANCE: ActivityKind.ValueType  # 11
 """What the member had in another system was brought in."""
+ACTIVITY_KIND_HELD: ActivityKind.ValueType  # 12
+"""Something is set aside now, for an open checkout say; gone as soon as it is spent or given back."""
 Global___ActivityKind: _TypeAlias = ActivityKind  # noqa: Y015
 
 @_typing.final
@@ -427,6 +433,9 @@ class Activity(_message.Message):
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_CODE_FIELD_NUMBER: _builtins.int
     GROSS_MINOR_FIELD_NUMBER: _builtins.int
+    POINTS_HELD_FIELD_NUMBER: _builtins.int
+    CASH_HELD_MINOR_FIELD_NUMBER: _builtins.int
+    BONUS_HELD_MINOR_FIELD_NUMBER: _builtins.int
     kind: Global___ActivityKind.ValueType
     """Kind."""
     points: _builtins.int
@@ -438,11 +447,17 @@ class Activity(_message.Message):
     merchant_name: _builtins.str
     """Merchant's name; empty where there is none."""
     reference_id: _builtins.str
-    """Checkout, refund, top-up, transfer, adjustment, withdrawal or coupon id; empty for expiry."""
+    """Checkout (also of what is held for one), refund, top-up, transfer, adjustment, withdrawal or coupon id; empty for expiry."""
     campaign_code: _builtins.str
     """Coupon's campaign code; empty otherwise."""
     gross_minor: _builtins.int
     """Bill of a purchase before coupons, minor units; 0 otherwise."""
+    points_held: _builtins.int
+    """Points that are set aside; 0 but for HELD, which changes no balance."""
+    cash_held_minor: _builtins.int
+    """Principal that is set aside, minor units; 0 but for HELD."""
+    bonus_held_minor: _builtins.int
+    """Gift that is set aside, minor units; 0 but for HELD."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -459,14 +474,78 @@ class Activity(_message.Message):
         reference_id: _builtins.str = ...,
         campaign_code: _builtins.str = ...,
         gross_minor: _builtins.int = ...,
+        points_held: _builtins.int = ...,
+        cash_held_minor: _builtins.int = ...,
+        bonus_held_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_minor", b"bonus_minor", "campaign_code", b"campaign_code", "cash_minor", b"cash_minor", "gross_minor", b"gross_minor", "kind", b"kind", "merchant_name", b"merchant_name", "occurred_at", b"occurred_at", "points", b"points", "reference_id", b"reference_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonus_held_minor", b"bonus_held_minor", "bonus_minor", b"bonus_minor", "campaign_code", b"campaign_code", "cash_held_minor", b"cash_held_minor", "cash_minor", b"cash_minor", "gross_minor", b"gross_minor", "kind", b"kind", "merchant_name", b"merchant_name", "occurred_at", b"occurred_at", "points", b"points", "points_held", b"points_held", "reference_id", b"reference_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Activity: _TypeAlias = Activity  # noqa: Y015
+
+@_typing.final
+class ExportStatementRequest(_message.Message):
+    """ExportStatementRequest asks for a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Whose."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Beginning of the period, included; absent: the first posting."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """End of the period, excluded; absent: now."""
+
+    def __init__(
+        self,
+        *,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementRequest: _TypeAlias = ExportStatementRequest  # noqa: Y015
+
+@_typing.final
+class ExportStatementResponse(_message.Message):
+    """ExportStatementResponse is a part of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSV_FIELD_NUMBER: _builtins.int
+    csv: _builtins.bytes
+    """The next bytes of the file, whole lines (RFC 4180, UTF-8, CRLF); the first part begins with the header: posted_at, kind, asset, unit, amount, balance_after,
+    merchant, rule_code, reference_id. Amounts are points, or minor units (unit "CNY 0.01"). A text that a spreadsheet would run as a formula
+    begins with an apostrophe.
+    """
+    def __init__(
+        self,
+        *,
+        csv: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csv", b"csv"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementResponse: _TypeAlias = ExportStatementResponse  # noqa: Y015
 
 @_typing.final
 class TopUpRequest(_message.Message):
@@ -797,6 +876,218 @@ class CheckoutResponse(_message.Message):
 Global___CheckoutResponse: _TypeAlias = CheckoutResponse  # noqa: Y015
 
 @_typing.final
+class OpenCheckoutRequest(_message.Message):
+    """OpenCheckoutRequest sets something aside for a purchase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    HOLD_POINTS_FIELD_NUMBER: _builtins.int
+    HOLD_STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    COUPON_IDS_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    OPEN_FOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key; one of Checkout's is no other."""
+    currency: _builtins.str
+    """ISO 4217 code; must be CNY."""
+    hold_points: _builtins.int
+    """Points to set aside; 0 for none."""
+    hold_stored_value_minor: _builtins.int
+    """Stored value to set aside, minor units; 0 for none. Principal and gift are taken by the programme's spend order, now."""
+    @_builtins.property
+    def member(self) -> _checkout_pb2.MemberIdentifier:
+        """Who buys."""
+
+    @_builtins.property
+    def coupon_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Coupons to reserve, at most 10, in this order. They are priced on `lines`, and take off the same at the commit."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.PurchaseLine]:
+        """The bill as far as it is known, at most 200 lines; needed where coupons are used, otherwise of no effect."""
+
+    @_builtins.property
+    def open_for(self) -> _duration_pb2.Duration:
+        """How long it may be committed, whole seconds, one second to 24 hours, or less where the hotel allows less; absent for 30 minutes, or what the hotel has set."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        member: _checkout_pb2.MemberIdentifier | None = ...,
+        currency: _builtins.str = ...,
+        hold_points: _builtins.int = ...,
+        hold_stored_value_minor: _builtins.int = ...,
+        coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
+        lines: _abc.Iterable[_checkout_pb2.PurchaseLine] | None = ...,
+        open_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "open_for", b"open_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "currency", b"currency", "hold_points", b"hold_points", "hold_stored_value_minor", b"hold_stored_value_minor", "lines", b"lines", "member", b"member", "open_for", b"open_for", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenCheckoutRequest: _TypeAlias = OpenCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class OpenCheckoutResponse(_message.Message):
+    """OpenCheckoutResponse answers OpenCheckout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkout(self) -> _checkout_pb2.CheckoutRecord:
+        """The checkout: OPEN, with `held` and `commit_by`; in a replayed answer as it stands now, so it may be COMMITTED."""
+
+    def __init__(
+        self,
+        *,
+        checkout: _checkout_pb2.CheckoutRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenCheckoutResponse: _TypeAlias = OpenCheckoutResponse  # noqa: Y015
+
+@_typing.final
+class CommitCheckoutRequest(_message.Message):
+    """CommitCheckoutRequest makes the purchase an open checkout waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    REDEEM_POINTS_FIELD_NUMBER: _builtins.int
+    PAY_STORED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    TENDERS_FIELD_NUMBER: _builtins.int
+    STAY_FIELD_NUMBER: _builtins.int
+    SEASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, of CommitCheckout."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID), as OpenCheckout answered."""
+    redeem_points: _builtins.int
+    """Points to redeem as money, at most what is held; 0 for none. The rest goes back to the member."""
+    pay_stored_value_minor: _builtins.int
+    """Stored value to pay with, minor units, at most what is held; 0 for none. Principal and gift come in the proportion held."""
+    season: _season_pb2.Season.ValueType
+    """Season of the property's calendar on this day, where the till knows it."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.PurchaseLine]:
+        """The final bill, before coupons: 1 to 200 lines. Where coupons are reserved it begins with the lines of the opened bill in their order (same line
+        id, item code and category), each for its amount or more; for a smaller one cancel, and Checkout with the coupons in one call.
+        """
+
+    @_builtins.property
+    def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_checkout_pb2.Tender]:
+        """How the rest is paid outside the suite. If given, the amounts must add up to what is to be paid."""
+
+    @_builtins.property
+    def stay(self) -> _checkout_pb2.Stay:
+        """Present when the purchase is a stay."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        lines: _abc.Iterable[_checkout_pb2.PurchaseLine] | None = ...,
+        redeem_points: _builtins.int = ...,
+        pay_stored_value_minor: _builtins.int = ...,
+        tenders: _abc.Iterable[_checkout_pb2.Tender] | None = ...,
+        stay: _checkout_pb2.Stay | None = ...,
+        season: _season_pb2.Season.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stay", b"stay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "lines", b"lines", "pay_stored_value_minor", b"pay_stored_value_minor", "redeem_points", b"redeem_points", "request_id", b"request_id", "season", b"season", "stay", b"stay", "tenders", b"tenders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitCheckoutRequest: _TypeAlias = CommitCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class QuoteCommitRequest(_message.Message):
+    """QuoteCommitRequest asks what a commit would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commit(self) -> Global___CommitCheckoutRequest:
+        """The commit as it would be sent; its request_id is not used by this."""
+
+    def __init__(
+        self,
+        *,
+        commit: Global___CommitCheckoutRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCommitRequest: _TypeAlias = QuoteCommitRequest  # noqa: Y015
+
+@_typing.final
+class QuoteCommitResponse(_message.Message):
+    """QuoteCommitResponse answers QuoteCommit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _checkout_pb2.Receipt:
+        """What CommitCheckout would answer now."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _checkout_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCommitResponse: _TypeAlias = QuoteCommitResponse  # noqa: Y015
+
+@_typing.final
+class CommitCheckoutResponse(_message.Message):
+    """CommitCheckoutResponse answers CommitCheckout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkout(self) -> _checkout_pb2.CheckoutRecord:
+        """The checkout, COMMITTED, with its receipt."""
+
+    def __init__(
+        self,
+        *,
+        checkout: _checkout_pb2.CheckoutRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout", b"checkout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitCheckoutResponse: _TypeAlias = CommitCheckoutResponse  # noqa: Y015
+
+@_typing.final
 class GetCheckoutRequest(_message.Message):
     """GetCheckoutRequest asks for a checkout."""
 
@@ -807,7 +1098,7 @@ class GetCheckoutRequest(_message.Message):
     checkout_id: _builtins.str
     """Checkout id (UUID)."""
     checkout_request_id: _builtins.str
-    """request_id of the Checkout call."""
+    """request_id of the Checkout or OpenCheckout call."""
     def __init__(
         self,
         *,
@@ -850,21 +1141,25 @@ Global___GetCheckoutResponse: _TypeAlias = GetCheckoutResponse  # noqa: Y015
 
 @_typing.final
 class CancelCheckoutRequest(_message.Message):
-    """CancelCheckoutRequest settles a checkout in doubt."""
+    """CancelCheckoutRequest settles a checkout in doubt, or ends an open one. The call is idempotent by what it names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECKOUT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     checkout_request_id: _builtins.str
-    """request_id of the Checkout call in doubt. The call is idempotent by it."""
+    """request_id of the Checkout or OpenCheckout call. One that was never seen is cancelled too."""
+    checkout_id: _builtins.str
+    """Checkout id (UUID), as OpenCheckout answered; an unknown one is not found."""
     def __init__(
         self,
         *,
         checkout_request_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_request_id", b"checkout_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "checkout_request_id", b"checkout_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,11 @@ class PartnerServiceStub:
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityRequest.SerializeToString,
                 response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityResponse.FromString,
                 _registered_method=True)
+        self.ExportStatement = channel.unary_stream(
+                '/huitouke.gateway.v1.PartnerService/ExportStatement',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.FromString,
+                _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/huitouke.gateway.v1.PartnerService/TopUp',
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TopUpRequest.SerializeToString,
@@ -84,6 +89,21 @@ class PartnerServiceStub:
                 '/huitouke.gateway.v1.PartnerService/Checkout',
                 request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutRequest.SerializeToString,
                 response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutResponse.FromString,
+                _registered_method=True)
+        self.OpenCheckout = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/OpenCheckout',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.FromString,
+                _registered_method=True)
+        self.QuoteCommit = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/QuoteCommit',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.FromString,
+                _registered_method=True)
+        self.CommitCheckout = channel.unary_unary(
+                '/huitouke.gateway.v1.PartnerService/CommitCheckout',
+                request_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutRequest.SerializeToString,
+                response_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutResponse.FromString,
                 _registered_method=True)
         self.GetCheckout = channel.unary_unary(
                 '/huitouke.gateway.v1.PartnerService/GetCheckout',
@@ -153,8 +173,17 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListActivity(self, request, context):
-        """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+        """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
         Purchases at other merchants show their amounts, not their lines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportStatement(self, request, context):
+        """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+        the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+        its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +225,37 @@ class PartnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenCheckout(self, request, context):
+        """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+        nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+        or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+        to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+        answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteCommit(self, request, context):
+        """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+        before it is paid. Scope CHECKOUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitCheckout(self, request, context):
+        """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+        much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+        at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+        A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+        mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+        end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCheckout(self, request, context):
         """GetCheckout answers a checkout by id or by the request_id it was made with. Scope CHECKOUT. Other merchants' are not found.
         """
@@ -205,7 +265,8 @@ class PartnerServiceServicer:
 
     def CancelCheckout(self, request, context):
         """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-        never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+        never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+        holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,6 +335,11 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityRequest.FromString,
                     response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ListActivityResponse.SerializeToString,
             ),
+            'ExportStatement': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStatement,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.SerializeToString,
+            ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.TopUpRequest.FromString,
@@ -298,6 +364,21 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.Checkout,
                     request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutRequest.FromString,
                     response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutResponse.SerializeToString,
+            ),
+            'OpenCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenCheckout,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.SerializeToString,
+            ),
+            'QuoteCommit': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteCommit,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.SerializeToString,
+            ),
+            'CommitCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitCheckout,
+                    request_deserializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutRequest.FromString,
+                    response_serializer=huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutResponse.SerializeToString,
             ),
             'GetCheckout': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckout,
@@ -460,6 +541,33 @@ class PartnerService:
             _registered_method=True)
 
     @staticmethod
+    def ExportStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/ExportStatement',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.ExportStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def TopUp(request,
             target,
             options=(),
@@ -584,6 +692,87 @@ class PartnerService:
             '/huitouke.gateway.v1.PartnerService/Checkout',
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutRequest.SerializeToString,
             huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/OpenCheckout',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.OpenCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteCommit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/QuoteCommit',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.QuoteCommitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommitCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.gateway.v1.PartnerService/CommitCheckout',
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutRequest.SerializeToString,
+            huitouke_dot_gateway_dot_v1_dot_partner__service__pb2.CommitCheckoutResponse.FromString,
             options,
             channel_credentials,
             insecure,

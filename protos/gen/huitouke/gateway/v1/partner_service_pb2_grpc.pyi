@@ -46,8 +46,13 @@ class PartnerServiceStub:
     GetBalances: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetBalancesRequest, _partner_service_pb2.GetBalancesResponse]
     """GetBalances answers points and stored value. Scope MEMBER_READ."""
     ListActivity: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListActivityRequest, _partner_service_pb2.ListActivityResponse]
-    """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+    """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
     Purchases at other merchants show their amounts, not their lines.
+    """
+    ExportStatement: _grpc.UnaryStreamMultiCallable[_partner_service_pb2.ExportStatementRequest, _partner_service_pb2.ExportStatementResponse]
+    """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+    the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+    its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.TopUpRequest, _partner_service_pb2.TopUpResponse]
     """TopUp sells stored value. Scope TOP_UP, and the merchant must sell stored value."""
@@ -61,11 +66,31 @@ class PartnerServiceStub:
     """Checkout makes a purchase in one call: coupons, points and stored value, all or nothing, exactly once whatever crashes.
     Scope CHECKOUT. CHECKOUT_IN_PROGRESS (with RetryInfo) means it goes on by itself: repeat the call to learn the end.
     """
+    OpenCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.OpenCheckoutRequest, _partner_service_pb2.OpenCheckoutResponse]
+    """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+    nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+    or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+    to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+    answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+    """
+    QuoteCommit: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteCommitRequest, _partner_service_pb2.QuoteCommitResponse]
+    """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+    before it is paid. Scope CHECKOUT.
+    """
+    CommitCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]
+    """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+    much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+    at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+    A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+    mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+    end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+    """
     GetCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetCheckoutRequest, _partner_service_pb2.GetCheckoutResponse]
     """GetCheckout answers a checkout by id or by the request_id it was made with. Scope CHECKOUT. Other merchants' are not found."""
     CancelCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CancelCheckoutRequest, _partner_service_pb2.CancelCheckoutResponse]
     """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-    never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+    never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+    holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]
     """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
@@ -104,8 +129,13 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     GetBalances: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetBalancesRequest, _partner_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
     """GetBalances answers points and stored value. Scope MEMBER_READ."""
     ListActivity: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListActivityRequest, _partner_service_pb2.ListActivityResponse]  # type: ignore[assignment]
-    """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+    """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
     Purchases at other merchants show their amounts, not their lines.
+    """
+    ExportStatement: _aio.UnaryStreamMultiCallable[_partner_service_pb2.ExportStatementRequest, _partner_service_pb2.ExportStatementResponse]  # type: ignore[assignment]
+    """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+    the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+    its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.TopUpRequest, _partner_service_pb2.TopUpResponse]  # type: ignore[assignment]
     """TopUp sells stored value. Scope TOP_UP, and the merchant must sell stored value."""
@@ -119,11 +149,31 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     """Checkout makes a purchase in one call: coupons, points and stored value, all or nothing, exactly once whatever crashes.
     Scope CHECKOUT. CHECKOUT_IN_PROGRESS (with RetryInfo) means it goes on by itself: repeat the call to learn the end.
     """
+    OpenCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.OpenCheckoutRequest, _partner_service_pb2.OpenCheckoutResponse]  # type: ignore[assignment]
+    """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+    nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+    or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+    to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+    answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+    """
+    QuoteCommit: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.QuoteCommitRequest, _partner_service_pb2.QuoteCommitResponse]  # type: ignore[assignment]
+    """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+    before it is paid. Scope CHECKOUT.
+    """
+    CommitCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CommitCheckoutRequest, _partner_service_pb2.CommitCheckoutResponse]  # type: ignore[assignment]
+    """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+    much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+    at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+    A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+    mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+    end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+    """
     GetCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetCheckoutRequest, _partner_service_pb2.GetCheckoutResponse]  # type: ignore[assignment]
     """GetCheckout answers a checkout by id or by the request_id it was made with. Scope CHECKOUT. Other merchants' are not found."""
     CancelCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CancelCheckoutRequest, _partner_service_pb2.CancelCheckoutResponse]  # type: ignore[assignment]
     """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-    never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+    never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+    holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RefundCheckoutRequest, _partner_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
     """RefundCheckout refunds a committed checkout wholly, by amount or by line, several times up to the original. Points, stored
@@ -183,8 +233,19 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.ListActivityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.ListActivityResponse, _abc.Awaitable[_partner_service_pb2.ListActivityResponse]]:
-        """ListActivity pages through points, stored value, coupons and purchases in one timeline, newest first. Scope MEMBER_READ.
+        """ListActivity pages through points, stored value, coupons, purchases and what is set aside now in one timeline, newest first. Scope MEMBER_READ.
         Purchases at other merchants show their amounts, not their lines.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportStatement(
+        self,
+        request: _partner_service_pb2.ExportStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_partner_service_pb2.ExportStatementResponse], _abc.AsyncIterator[_partner_service_pb2.ExportStatementResponse]]:
+        """ExportStatement streams a member's postings in a period as a CSV file, oldest first: points, principal (CASH) and gift (BONUS) line by line, with the balances at
+        the period's ends. Scope MEMBER_READ. As in ListActivity, what happened at other merchants shows its amounts and the merchant's name; its rule and
+        its reference are left empty. The file ends with three CLOSING lines: without them it was cut off, ask again.
         """
 
     @_abc_1.abstractmethod
@@ -230,6 +291,43 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def OpenCheckout(
+        self,
+        request: _partner_service_pb2.OpenCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.OpenCheckoutResponse, _abc.Awaitable[_partner_service_pb2.OpenCheckoutResponse]]:
+        """OpenCheckout sets aside what a purchase will need before its bill is known: coupons, points and stored value, all or
+        nothing, for a tab or a deposit. Until `commit_by` nobody else can spend them; then CommitCheckout pays with them, wholly or in part,
+        or CancelCheckout gives them back; whichever comes first stands, and at `commit_by` the gateway gives them back by itself. Nothing
+        to set aside is allowed: a till may open a tab for every guest, and the commit only earns. Scope CHECKOUT. A repetition
+        answers the checkout as it stands now; one that was cancelled meanwhile answers why.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteCommit(
+        self,
+        request: _partner_service_pb2.QuoteCommitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.QuoteCommitResponse, _abc.Awaitable[_partner_service_pb2.QuoteCommitResponse]]:
+        """QuoteCommit answers what CommitCheckout would do now, refusals included; nothing changes. Ask it where the cashier must say what is left to pay
+        before it is paid. Scope CHECKOUT.
+        """
+
+    @_abc_1.abstractmethod
+    def CommitCheckout(
+        self,
+        request: _partner_service_pb2.CommitCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.CommitCheckoutResponse, _abc.Awaitable[_partner_service_pb2.CommitCheckoutResponse]]:
+        """CommitCheckout makes the purchase that OpenCheckout set something aside for, with the final bill: it redeems the coupons, spends as
+        much of what is held as it says, gives the rest back, and earns points on what was paid in money and principal. It is booked
+        at the till that opened it, whichever till of the merchant commits, with the member as it was then (tier, tags), at the instant of the commit.
+        A commit that is refused (COMMIT_EXCEEDS_HOLD, TENDERS_DIFFER, COUPON_BILL_CHANGED, REDEMPTION_SHARE ...) leaves the checkout open: send it
+        mended, with a new request_id. Once taken, it is carried out however long a service is away: CHECKOUT_IN_PROGRESS means repeat to learn the
+        end. Another commit afterwards answers CHECKOUT_COMMITTED; at or after `commit_by` CHECKOUT_EXPIRED. Scope CHECKOUT.
+        """
+
+    @_abc_1.abstractmethod
     def GetCheckout(
         self,
         request: _partner_service_pb2.GetCheckoutRequest,
@@ -244,7 +342,8 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.CancelCheckoutResponse, _abc.Awaitable[_partner_service_pb2.CancelCheckoutResponse]]:
         """CancelCheckout settles a checkout in doubt by its request_id: either it is cancelled for ever (also when the gateway has
-        never seen it), or it answers CHECKOUT_COMMITTED. Scope CHECKOUT.
+        never seen it), or it answers CHECKOUT_COMMITTED. It also ends an open checkout, by its request_id or its id, and gives back what it
+        holds; one that was cancelled or has expired before is answered as it is. Scope CHECKOUT.
         """
 
     @_abc_1.abstractmethod
