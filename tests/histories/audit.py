@@ -34,6 +34,9 @@ HOUSES = {
     "IMPORT": {"CASH_IN", "ISSUED"},
 }
 """What an entry of each kind may be posted against."""
+EXTENDED = "PointsExtended"
+ALONE = [[EXTENDED, "CheckoutPosted"], [EXTENDED, "HoldCaptured"]]
+"""Activity that nothing else happened together with."""
 Key = tuple[UUID, str]
 
 
@@ -51,6 +54,7 @@ class Audit:
         self._whole: dict[UUID, bool] = {}
         self._ended: set[str] = set()
         self._from_holds: set[UUID] = set()
+        self._ends: dict[tuple[UUID, int], datetime | None] = {}
 
     def read(
         self,
@@ -63,7 +67,8 @@ class Audit:
             assert event.version == self.versions[event.member_id] + 1, "a gap between versions"
             self.versions[event.member_id] = event.version
             self._hear(event)
-        told = Counter(event.member_id for event in events)
+        self._check_lives(events, lots)
+        told = Counter(each.member_id for each in events if not _is(each, EXTENDED))
         for entry in entries:
             self._read_entry(entry)
             ordered = entry.kind != "TOP_UP_REFUND" and entry.reference_id not in self._from_holds
@@ -84,6 +89,39 @@ class Audit:
             assert message.hold_id not in self._ended, "a hold ends once"
             self._ended.add(message.hold_id)
             self._from_holds.add(UUID(getattr(message, "checkout_id", "") or message.hold_id))
+
+    def _check_lives(self, events: Sequence[Told], lots: Mapping[UUID, Sequence[LotRow]]) -> None:
+        """Only an extension changes when a lot ends: to its own instant, which is a later one.
+
+        After an activity by itself nothing that can be spent ends before that instant.
+        """
+        until: dict[UUID, set[datetime]] = defaultdict(set)
+        for each in filter(lambda told: _is(told, EXTENDED), events):
+            message = events_pb2.PointsExtended.FromString(each.payload)
+            ends = message.expires_at.ToDatetime(tzinfo=UTC)
+            assert message.extended_at.ToDatetime(tzinfo=UTC) < ends
+            until[each.member_id].add(ends)
+        for member_id, rows in lots.items():
+            for lot in rows:
+                known = self._ends.setdefault((member_id, lot.number), lot.expires_at)
+                if lot.expires_at != known:
+                    assert lot.asset == "POINTS"
+                    assert known is not None, "a lot without an end was given one"
+                    assert lot.expires_at is not None, "an end was taken from a lot"
+                    assert known < lot.expires_at, "a lot ends sooner"
+                    assert lot.expires_at in until[member_id], "nothing says why a lot ends later"
+                    self._ends[member_id, lot.number] = lot.expires_at
+        for member_id, horizons in until.items():
+            kinds = [each.kind.rpartition(".")[2] for each in events if each.member_id == member_id]
+            if kinds in ALONE:
+                over = [
+                    lot
+                    for lot in lots[member_id]
+                    if lot.asset == "POINTS"
+                    and lot.remaining > lot.held
+                    and (lot.expires_at or FOREVER) < min(horizons)
+                ]
+                assert not over, f"{over} were left behind"
 
     def _read_entry(self, entry: Entry) -> None:
         member = entry.member_id
@@ -187,3 +225,7 @@ class Audit:
 
 def _order(lot: LotRow) -> tuple[Any, ...]:
     return (lot.expires_at or FOREVER, lot.earned_at, lot.number)
+
+
+def _is(told: Told, name: str) -> bool:
+    return told.kind.rpartition(".")[2] == name

@@ -22,6 +22,7 @@ from tests.model.expressions import FAILING_AT_NOON, FRIENDS_AT_TABLE, LUCKY
 from tests.model.movements import Limits
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
+SUMMER = datetime(2026, 5, 20, tzinfo=UTC)
 AUTUMN = datetime(2027, 9, 1, tzinfo=UTC)
 YEARS_LATER = datetime(2029, 3, 1, tzinfo=UTC)
 
@@ -108,8 +109,13 @@ FIRST = pb.Programme(
     ),
     points_expire_after_months=12,
 )
+IDLE = pb.Programme()
+IDLE.CopyFrom(FIRST)
+IDLE.version = 3
+IDLE.points_expire_after_months = 0
+IDLE.points_expire_after_idle_months = 3
 SECOND = pb.Programme(
-    version=3,
+    version=4,
     earning_rules=[
         *BASES,
         rule("WEEKEND", pb.STACKING_CLASS_BEST_OF, weekdays=[6, 7], multiplier_milli=2000),
@@ -138,11 +144,11 @@ SECOND = pb.Programme(
         spend_order=pb.SPEND_ORDER_BONUS_FIRST,
         bonus_expires_after_months=24,
     ),
-    points_expire_after_months=6,
+    points_expire_on="2028-02-29",
     clawback=pb.CLAWBACK_REFUSE,
 )
 THIRD = pb.Programme(
-    version=4,
+    version=5,
     earning_rules=BASES,
     redemption=pb.Redemption(points_per_unit=100),
     stored_value=pb.StoredValueTerms(
@@ -153,9 +159,10 @@ THIRD = pb.Programme(
     ),
 )
 FIRST.valid_from.FromDatetime(ALWAYS)
+IDLE.valid_from.FromDatetime(SUMMER)
 SECOND.valid_from.FromDatetime(AUTUMN)
 THIRD.valid_from.FromDatetime(YEARS_LATER)
-PROGRAMMES = [FIRST, SECOND, THIRD]
+PROGRAMMES = [FIRST, IDLE, SECOND, THIRD]
 """Version 1 is the one a new installation starts with."""
 
 MOVEMENTS = MovementTerms(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cache
 from math import floor
@@ -51,3 +51,9 @@ def _months_end(year: int, month: int, months: int, zone_name: str) -> datetime:
     for _ in range(months + 1):
         day = (day + timedelta(days=31)).replace(day=1)
     return day.astimezone(UTC)
+
+
+def day_end(day: str, zone_name: str) -> datetime:
+    """When a day, YYYY-MM-DD, is over by a property's calendar."""
+    following = date.fromisoformat(day) + timedelta(days=1)
+    return datetime.combine(following, time(), ZoneInfo(zone_name)).astimezone(UTC)

@@ -15,6 +15,7 @@ from huitouke.points.v1.programme_pb2 import Programme
 from huitouke.points.v1.purchase_pb2 import Purchase
 
 from tests.model import holds
+from tests.model.arithmetic import months_end
 from tests.model.earning import Asked, earned
 from tests.model.giving import gifts_of, give, room
 from tests.model.guests import BONUS, CASH, POINTS, RELEASED, Facts, Guest, Hold, Refused
@@ -54,6 +55,10 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     checkout.claimed = [0 for _ in gifts]
     checkout.clawback = programme.clawback
     checkout.rules = {rule.code: rule for rule in programme.earning_rules}
+    idle = programme.points_expire_after_idle_months
+    if idle and (gifts or value + stored):
+        until = months_end(min(bought, now), idle, purchase.place.time_zone)
+        guest.extend(now, until, request.checkout_id, programme.version)
     if hold:
         checkout.spent = holds.spend(ledger, guest, hold, parts)
     else:

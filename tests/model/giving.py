@@ -75,7 +75,8 @@ def gifts_of(
         facts["pending_until"] = until if until > now else None
         if until > now:
             gift.waits_until = until
-            gift.ends = max(ends, months_end(until, 1, zone)) if ends else None
+            idle = programme.points_expire_after_idle_months
+            gift.ends = max(ends, months_end(until, idle or 1, zone)) if ends else None
         gifts.append(gift)
     return sorted(gifts, key=lambda gift: gift.waits_until is not None)
 

@@ -43,6 +43,11 @@ class Lot:
     def free(self) -> int:
         return self.left - self.held
 
+    @property
+    def place(self) -> tuple[datetime, datetime, int]:
+        """Where it stands among the lots of its asset: what is spent first comes first."""
+        return self.ends or FOREVER, self.earned, self.number
+
     def over(self, now: datetime) -> bool:
         return self.ends is not None and self.ends <= now
 
@@ -123,7 +128,7 @@ class Guest:
     def in_spend_order(self, asset: str) -> list[Lot]:
         """By expiry, date of earning and number, soonest first; those with something free."""
         lots = [lot for lot in self.lots if lot.asset == asset and lot.free]
-        return sorted(lots, key=lambda lot: (lot.ends or FOREVER, lot.earned, lot.number))
+        return sorted(lots, key=lambda lot: lot.place)
 
     def put(self, asset: str, amount: int, earned: datetime, ends: datetime | None) -> Lot:
         lot = Lot(len(self.lots) + 1, asset, amount, amount, earned, ends)
@@ -194,6 +199,25 @@ class Guest:
                 "expires_at": first.ends,
             }
             self.tell(now, "PointsMatured", facts, over_too=True)
+
+    def extend(self, now: datetime, until: datetime, checkout_id: str, version: int) -> None:
+        """Points that are not over, and would be before `until`, live until then."""
+        lots = [
+            lot
+            for lot in self.lots
+            if lot.asset == POINTS and lot.left and lot.ends and now < lot.ends < until
+        ]
+        for lot in lots:
+            lot.ends = until
+        if lots:
+            facts = {
+                "extended_at": now,
+                "checkout_id": checkout_id,
+                "points": sum(lot.left for lot in lots),
+                "expires_at": until,
+                "programme_version": version,
+            }
+            self.tell(now, "PointsExtended", facts)
 
     def earn(self, points: int, earned: datetime, ends: datetime | None) -> tuple[Lot, int]:
         """Put points into a lot; an open debt takes its part at once."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from huitouke.points.v1 import hold_pb2 as pb
 
-from tests.model.arithmetic import largest_remainder
+from tests.model.arithmetic import largest_remainder, months_end
 from tests.model.guests import (
     BONUS,
     CAPTURED,
@@ -109,7 +109,9 @@ def parts_of(hold: Hold, points: int, stored: int) -> dict[str, int]:
 def spend(ledger: Ledger, guest: Guest, hold: Hold, parts: dict[str, int]) -> list[tuple[Lot, int]]:
     """Take `parts` out of the pinned lots, soonest expiry first, and give the rest back."""
     left, spent = dict(parts), []
-    for lot, pinned in hold.pins:
+    order = (POINTS, CASH, BONUS)
+    pins = sorted(hold.pins, key=lambda pin: (order.index(pin[0].asset), pin[0].place))
+    for lot, pinned in pins:
         part = min(pinned, left[lot.asset])
         left[lot.asset] -= part
         lot.held -= pinned - part
@@ -137,6 +139,10 @@ def capture(ledger: Ledger, request: pb.CaptureHoldRequest) -> Facts:
     programme = ledger.programme_at(now)
     parts = parts_of(hold, request.points, request.stored_value_minor)
 
+    idle = programme.points_expire_after_idle_months
+    if idle:
+        until = months_end(now, idle, request.place.time_zone)
+        guest.extend(now, until, hold.hold_id, programme.version)
     checkout = Checkout(guest.member_id, points=request.points, capture=True)
     worth = -(-request.points * 100 // programme.redemption.points_per_unit)
     checkout.paid = [worth, parts[CASH], parts[BONUS], 0]

@@ -9,7 +9,7 @@ from math import floor
 
 from huitouke.points.v1 import programme_pb2
 
-from tests.model.arithmetic import months_end
+from tests.model.arithmetic import day_end, months_end
 from tests.model.guests import Facts, Gift, Lot
 
 
@@ -57,6 +57,16 @@ def gift_part(amount: int, cash: int, bonus: int, spend_order: int) -> int:
 def points_end(
     when: datetime, now: datetime, programme: programme_pb2.Programme, zone: str
 ) -> datetime | None:
-    """N months after earning, at the month's end; never before the end of the month after now's."""
-    months = programme.points_expire_after_months
-    return max(months_end(when, months, zone), months_end(now, 1, zone)) if months else None
+    """N months after earning, at the month's end, or when a fixed day ends; for ever without both.
+
+    Never before the end of the month after now's. Months without activity count from earning on
+    until there is activity.
+    """
+    months = programme.points_expire_after_months + programme.points_expire_after_idle_months
+    if programme.points_expire_on:
+        ends = day_end(programme.points_expire_on, zone)
+    elif months:
+        ends = months_end(when, months, zone)
+    else:
+        return None
+    return max(ends, months_end(now, 1, zone))

@@ -36,12 +36,14 @@ from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
 from services.points.domain.records import (
     Checkout,
+    Extension,
     ImportedRow,
     PostedCheckout,
     Reversal,
     TopUp,
     Warned,
 )
+from services.points.storage import extensions
 from services.points.storage import holds as real_holds
 from services.points.storage import repository as real
 from tests.points_memory import giving, holds, movements
@@ -98,7 +100,8 @@ class MemoryRepository:
         giving.load_pending(tables, state, commands, now)
         giving.load_limits(tables, state, commands)
         movements.load(tables, state, commands, now)
-        needs, until = real._needs(state, commands, now), real._horizon(commands, now)
+        acting = extensions.horizons(state, commands, now)
+        needs, until = real._needs(state, commands, now, acting), real._horizon(commands, now)
         for hold_id in pins:
             hold = state.holds[hold_id]
             for asset in Asset:
@@ -107,6 +110,7 @@ class MemoryRepository:
         for (member_id, asset), need in needs.items():
             _load_open_lots(tables, state.members[member_id], asset, need, until)
         singly = real._lots_to_reverse(state, commands) + real_holds.lots_of(state, pins)
+        singly += _held_lots(tables, extensions.holding(state, acting))
         for member_id, number in singly:
             _load_lot(tables, state.members[member_id], number)
         real_holds.attach(state, pins)
@@ -182,6 +186,16 @@ def _load_open_lots(tables: Tables, member: Member, asset: Asset, need: int, now
     loaded = [copy(lot) for lot in lots[:limit]]
     member.account(asset).open_lots = loaded
     member.lots.update((lot.number, lot) for lot in loaded)
+
+
+def _held_lots(tables: Tables, ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """The lots of points that holds have pinned."""
+    return [
+        (member_id, number)
+        for member_id in ids
+        for number, lot in tables.lots.get(member_id, {}).items()
+        if lot.asset is Asset.POINTS and lot.held
+    ]
 
 
 def _load_lot(tables: Tables, member: Member, number: int) -> None:
@@ -261,6 +275,16 @@ def _write_warned(transaction: MemoryTransaction, warned: Sequence[Warned]) -> N
         transaction.writes.append(_telling(table, known))
 
 
+def _write_extensions(transaction: MemoryTransaction, extensions: Sequence[Extension]) -> None:
+    for each in extensions:
+        not_null(each)
+        key = each.member_id, each.version
+        assert key not in transaction.tables.extensions, "points_extensions_pkey"
+        assert each.points > 0, "points_extensions_points_positive"
+        assert each.expires_at > each.extended_at, "points_extensions_later"
+        transaction.put(transaction.tables.extensions, key, each)
+
+
 def _telling(table: dict[UUID, set[Warned]], warned: Warned) -> Callable[[], None]:
     return lambda: table.setdefault(warned.member_id, set()).add(warned)
 
@@ -294,6 +318,8 @@ _WRITING: Final[Mapping[str, Callable[[MemoryTransaction, Any], None]]] = {
     "entries": _write_entries,
     "new_lots": _write_new_lots,
     "touched_lots": _write_touched,
+    "extended_lots": _write_touched,
+    "extensions": _write_extensions,
     "posted": _write_posted,
     "fenced": _write_fenced,
     "reversed": _write_reversals,

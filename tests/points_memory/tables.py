@@ -25,7 +25,14 @@ from services.points.domain.movements import Adjustment, SoldValue, Transfer, Tr
 from services.points.domain.pending import PendingKey, PendingPoints
 from services.points.domain.pins import Hold, HoldState
 from services.points.domain.programme import Programme
-from services.points.domain.records import Checkout, CheckoutState, Reversal, TopUp, Warned
+from services.points.domain.records import (
+    Checkout,
+    CheckoutState,
+    Extension,
+    Reversal,
+    TopUp,
+    Warned,
+)
 
 
 @dataclass
@@ -39,6 +46,7 @@ class Tables:
     checkouts: dict[UUID, Checkout] = field(default_factory=dict)
     top_ups: dict[UUID, TopUp] = field(default_factory=dict)
     reversals: dict[UUID, Reversal] = field(default_factory=dict)
+    extensions: dict[tuple[UUID, int], Extension] = field(default_factory=dict)
     warned: dict[UUID, set[Warned]] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     hold_lots: dict[UUID, list[tuple[int, int]]] = field(default_factory=dict)

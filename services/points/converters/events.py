@@ -9,14 +9,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
-from huitouke.points.v1 import events_pb2, movement_pb2, purchase_pb2
+from huitouke.points.v1 import events_pb2, movement_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
 from chassis.storage.outbox import OutboxEvent
+from services.points.converters import lives
 from services.points.converters.answers import to_balances, to_taken_back, to_withdrawal
-from services.points.converters.values import TO_ASSET, TO_FUNDER, to_stamp, to_tender
-from services.points.domain.accounts import Balances
+from services.points.converters.lives import member_event
+from services.points.converters.values import TO_ASSET, to_stamp, to_tender
 from services.points.domain.events import (
     BalanceImported,
     CheckoutPosted,
@@ -27,6 +28,7 @@ from services.points.domain.events import (
     HoldExpired,
     HoldReleased,
     PointsExpiring,
+    PointsExtended,
     PointsMatured,
     ProgrammeEvent,
     ProgrammePublished,
@@ -45,7 +47,7 @@ from services.points.domain.purchases import Place
 PROGRAMME_ID: Final = UUID("01900000-0000-7000-8000-000000000001")
 """The key of the programme's events: there is one programme."""
 
-MEMBER, PROGRAMME = "member", "programme"
+PROGRAMME: Final = "programme"
 
 
 def to_outbox(event: Event, response: Message) -> OutboxEvent:
@@ -57,33 +59,21 @@ def _checkout_posted(event: CheckoutPosted, response: Message) -> OutboxEvent:
     assert isinstance(response, pb.PostResponse), "a checkout is posted by Post"
     answer = event.answer
     message = _posted(event, response)
-    return _outbox(event.member_id, message, answer.posted.balances, answer.posted_at)
+    return member_event(event.member_id, message, answer.posted.balances, answer.posted_at)
 
 
 def _checkout_reversed(event: CheckoutReversed, _response: Message) -> OutboxEvent:
     answer = event.answer
-    return _outbox(event.member_id, _reversed(event), answer.balances, answer.reversed_at)
+    return member_event(event.member_id, _reversed(event), answer.balances, answer.reversed_at)
 
 
 def _stored_value_topped_up(event: StoredValueToppedUp, _response: Message) -> OutboxEvent:
     answer = event.answer
-    return _outbox(event.member_id, _topped_up(event), answer.balances, answer.posted_at)
-
-
-def _value_expired(event: ValueExpired, _response: Message) -> OutboxEvent:
-    return _outbox(event.member_id, _expired(event), event.balances, event.expired_at)
-
-
-def _points_matured(event: PointsMatured, _response: Message) -> OutboxEvent:
-    return _outbox(event.member_id, _matured(event), event.balances, event.matured_at)
-
-
-def _points_expiring(event: PointsExpiring, _response: Message) -> OutboxEvent:
-    return _outbox(event.member_id, _expiring(event), event.balances, event.warned_at)
+    return member_event(event.member_id, _topped_up(event), answer.balances, answer.posted_at)
 
 
 def _balance_imported(event: BalanceImported, _response: Message) -> OutboxEvent:
-    return _outbox(event.row.member_id, _imported(event), event.balances, event.imported_at)
+    return member_event(event.row.member_id, _imported(event), event.balances, event.imported_at)
 
 
 def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.CheckoutPosted:
@@ -100,19 +90,6 @@ def _posted(event: CheckoutPosted, response: pb.PostResponse) -> events_pb2.Chec
     return message
 
 
-def _outbox(
-    member_id: UUID, message: Message, balances: Balances, occurred_at: datetime
-) -> OutboxEvent:
-    return OutboxEvent(
-        member_id,
-        MEMBER,
-        message.DESCRIPTOR.full_name,
-        message.SerializeToString(),
-        balances.member_version,
-        occurred_at,
-    )
-
-
 @lru_cache(maxsize=4096)
 def to_place(place: Place) -> place_pb2.Place:
     """The message of a till; shared, so it is copied into others and never changed."""
@@ -122,28 +99,6 @@ def to_place(place: Place) -> place_pb2.Place:
         terminal_id=str(place.terminal_id),
         property_code=place.property_code,
         time_zone=place.zone.key,
-    )
-
-
-def _expired(event: ValueExpired) -> events_pb2.ValueExpired:
-    return events_pb2.ValueExpired(
-        member_id=str(event.member_id),
-        expired_at=to_stamp(event.expired_at),
-        points=event.points,
-        bonus_minor=event.bonus_minor,
-        balances=to_balances(event.balances),
-    )
-
-
-def _expiring(event: PointsExpiring) -> events_pb2.PointsExpiring:
-    return events_pb2.PointsExpiring(
-        member_id=str(event.member_id),
-        warned_at=to_stamp(event.warned_at),
-        asset=TO_ASSET[event.asset],
-        amount=event.amount,
-        expires_at=to_stamp(event.expires_at),
-        days=event.days,
-        balances=to_balances(event.balances),
     )
 
 
@@ -216,7 +171,7 @@ def _hold_authorized(event: HoldAuthorized, _response: Message) -> OutboxEvent:
         bonus_minor=answer.held.bonus_minor,
         balances=to_balances(answer.balances),
     )
-    return _outbox(event.member_id, message, answer.balances, answer.authorized_at)
+    return member_event(event.member_id, message, answer.balances, answer.authorized_at)
 
 
 def _hold_captured(event: HoldCaptured, _response: Message) -> OutboxEvent:
@@ -235,7 +190,7 @@ def _hold_captured(event: HoldCaptured, _response: Message) -> OutboxEvent:
         bonus_released_minor=answer.released.bonus_minor,
         balances=to_balances(answer.balances),
     )
-    return _outbox(event.member_id, message, answer.balances, answer.captured_at)
+    return member_event(event.member_id, message, answer.balances, answer.captured_at)
 
 
 def _hold_released(event: HoldReleased, _response: Message) -> OutboxEvent:
@@ -249,7 +204,7 @@ def _hold_released(event: HoldReleased, _response: Message) -> OutboxEvent:
         bonus_minor=event.released.bonus_minor,
         balances=to_balances(event.balances),
     )
-    return _outbox(event.member_id, message, event.balances, event.released_at)
+    return member_event(event.member_id, message, event.balances, event.released_at)
 
 
 def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
@@ -263,30 +218,7 @@ def _hold_expired(event: HoldExpired, _response: Message) -> OutboxEvent:
         bonus_minor=event.released.bonus_minor,
         balances=to_balances(event.balances),
     )
-    return _outbox(event.member_id, message, event.balances, event.expired_at)
-
-
-def _matured(event: PointsMatured) -> events_pb2.PointsMatured:
-    return events_pb2.PointsMatured(
-        member_id=str(event.member_id),
-        checkout_id=str(event.checkout_id),
-        merchant_id=str(event.merchant_id),
-        matured_at=to_stamp(event.matured_at),
-        points=event.points,
-        debt_collected=event.debt_collected,
-        earned_by=[
-            purchase_pb2.EarnedBy(
-                rule_code=by.rule,
-                points=by.points,
-                eligible_minor=by.eligible_minor,
-                funder=TO_FUNDER[by.funder],
-            )
-            for by in event.earned_by
-        ],
-        programme_version=event.programme_version,
-        expires_at=to_stamp(event.expires_at) if event.expires_at else None,
-        balances=to_balances(event.balances),
-    )
+    return member_event(event.member_id, message, event.balances, event.expired_at)
 
 
 def to_programme_event(event: ProgrammeEvent, now: datetime) -> OutboxEvent:
@@ -324,7 +256,7 @@ def _points_transferred(event: PointsTransferred, _response: Message) -> OutboxE
         transferred_at=to_stamp(event.transferred_at),
         balances=to_balances(event.balances),
     )
-    return _outbox(event.member_id, message, event.balances, event.transferred_at)
+    return member_event(event.member_id, message, event.balances, event.transferred_at)
 
 
 def _balance_adjusted(event: BalanceAdjusted, _response: Message) -> OutboxEvent:
@@ -340,7 +272,7 @@ def _balance_adjusted(event: BalanceAdjusted, _response: Message) -> OutboxEvent
         currency=event.currency,
         balances=to_balances(event.balances),
     )
-    return _outbox(event.member_id, message, event.balances, event.adjusted_at)
+    return member_event(event.member_id, message, event.balances, event.adjusted_at)
 
 
 def _stored_value_withdrawn(event: StoredValueWithdrawn, _response: Message) -> OutboxEvent:
@@ -354,7 +286,7 @@ def _stored_value_withdrawn(event: StoredValueWithdrawn, _response: Message) -> 
         tender=to_tender(event.tender),
         withdrawal=to_withdrawal(answer),
     )
-    return _outbox(event.member_id, message, answer.balances, answer.withdrawn_at)
+    return member_event(event.member_id, message, answer.balances, answer.withdrawn_at)
 
 
 def _top_up_refunded(event: TopUpRefunded, _response: Message) -> OutboxEvent:
@@ -371,23 +303,24 @@ def _top_up_refunded(event: TopUpRefunded, _response: Message) -> OutboxEvent:
         bonus_taken_back_minor=answer.bonus_taken_back_minor,
         balances=to_balances(answer.balances),
     )
-    return _outbox(event.member_id, message, answer.balances, answer.refunded_at)
+    return member_event(event.member_id, message, answer.balances, answer.refunded_at)
 
 
 _EVENTS: Final[Mapping[type[Event], Callable[[Any, Message], OutboxEvent]]] = {
     CheckoutPosted: _checkout_posted,
     CheckoutReversed: _checkout_reversed,
     StoredValueToppedUp: _stored_value_topped_up,
-    ValueExpired: _value_expired,
+    ValueExpired: lives.value_expired,
     HoldAuthorized: _hold_authorized,
     HoldCaptured: _hold_captured,
     HoldReleased: _hold_released,
     HoldExpired: _hold_expired,
-    PointsMatured: _points_matured,
+    PointsMatured: lives.points_matured,
     PointsTransferred: _points_transferred,
     BalanceAdjusted: _balance_adjusted,
     StoredValueWithdrawn: _stored_value_withdrawn,
     TopUpRefunded: _top_up_refunded,
-    PointsExpiring: _points_expiring,
+    PointsExtended: lives.points_extended,
+    PointsExpiring: lives.points_expiring,
     BalanceImported: _balance_imported,
 }

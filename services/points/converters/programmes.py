@@ -12,6 +12,7 @@ from services.points.converters.values import (
     TO_CATEGORY,
     TO_CLAWBACK,
     TO_SPEND_ORDER,
+    to_day,
     to_instant,
     to_stamp,
 )
@@ -47,11 +48,13 @@ def to_programme(message: pb.Programme) -> Programme:
         ),
         message.points_expire_after_months,
         clawback=CLAWBACKS[message.clawback],
+        points_expire_on=to_day(message.points_expire_on, "programme.points_expire_on"),
+        points_expire_after_idle_months=message.points_expire_after_idle_months,
     )
 
 
 def from_programme(programme: Programme) -> pb.Programme:
-    terms = programme.stored_value
+    terms, day = programme.stored_value, programme.points_expire_on
     return pb.Programme(
         version=programme.version,
         valid_from=to_stamp(programme.valid_from),
@@ -76,4 +79,6 @@ def from_programme(programme: Programme) -> pb.Programme:
         ),
         points_expire_after_months=programme.points_expire_after_months,
         clawback=TO_CLAWBACK[programme.clawback],
+        points_expire_on=day.isoformat() if day else "",
+        points_expire_after_idle_months=programme.points_expire_after_idle_months,
     )

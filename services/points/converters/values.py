@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -76,6 +76,14 @@ def to_instant(stamp: Timestamp, field: str) -> datetime:
         return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     except OverflowError:
         raise errors.invalid_field(field, "must lie in the years 1 to 9999") from None
+
+
+def to_day(text: str, field: str) -> date | None:
+    """The day of a text that looks like YYYY-MM-DD; None for no text."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise errors.invalid_field(field, "must be a day of the calendar, YYYY-MM-DD") from None
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -118,6 +118,18 @@ class Account:
             self.add(lot)
         elif self.open_lots and self.open_lots[0] is lot:
             self.next_expiry = next_expiry_of(lot)
+
+    def extend(self, lots: Iterable[Lot], expires_at: datetime) -> None:
+        """Let lots of it end later; of those with a free part all that may come first are loaded.
+
+        Open lots that are not loaded come after `expires_at`, so the order of the others decides.
+        """
+        for lot in lots:
+            assert not lot.free or self.open_lots is not None, "a lot is moved among unknown ones"
+            lot.extend(expires_at)
+        if self.open_lots:
+            self.open_lots.sort(key=_SPEND_ORDER)
+            self.next_expiry = next_expiry_of(self.open_lots[0])
 
     def take(self, amount: int) -> list[tuple[Lot, int]]:
         """Take `amount` out of the free parts of lots in spend order; returns each with its part.

@@ -14,7 +14,7 @@ from services.points.domain import movement_errors as refusals
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Asset, EntryKind, House
 from services.points.domain.books import Books
-from services.points.domain.calendar import end_of_month_after, points_expiry
+from services.points.domain.calendar import end_of_month_after
 from services.points.domain.dues import settle_due
 from services.points.domain.events import Event
 from services.points.domain.journal import open_entry
@@ -175,6 +175,6 @@ def _expiry(books: Books, programme: Programme, asset: Asset, now: datetime) -> 
     """When what is given now expires: points as earned ones, gift as a top-up's, CASH never."""
     zone = books.movements.terms.zone
     if asset is Asset.POINTS:
-        return points_expiry(now, now, programme.points_expire_after_months, zone)
+        return programme.points_expiry(now, now, zone)
     months = programme.stored_value.bonus_expires_after_months
     return end_of_month_after(now, months, zone) if asset is Asset.BONUS and months else None

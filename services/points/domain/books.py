@@ -18,6 +18,7 @@ from services.points.domain.pins import Hold
 from services.points.domain.programme import Programmes
 from services.points.domain.records import (
     Checkout,
+    Extension,
     ImportedRow,
     PostedCheckout,
     Reversal,
@@ -31,8 +32,9 @@ class Changes:
     """What has to be saved, in the order it came about.
 
     Members that have an entry, were warned or have a hold in `new_holds` or `resolved_holds` have
-    changed; so have the lots in `touched_lots`, by (member id, lot number). A lot in `new_lots` is
-    never touched as well, nor is a hold in `new_holds` among the resolved ones.
+    changed; so have the lots in `touched_lots`, by (member id, lot number), and those whose end is
+    another one in `extended_lots`. A lot in `new_lots` is in neither of them as well, nor is a hold
+    in `new_holds` among the resolved ones.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -51,6 +53,8 @@ class Changes:
     movements: MovementChanges = field(default_factory=MovementChanges)
     new_pending: list[tuple[UUID, PendingPoints]] = field(default_factory=list)
     touched_pending: dict[tuple[UUID, PendingKey], PendingPoints] = field(default_factory=dict)
+    extensions: list[Extension] = field(default_factory=list)
+    extended_lots: dict[tuple[UUID, int], Lot] = field(default_factory=dict)
 
     def touch_pending(self, member: Member, pending: PendingPoints) -> None:
         """Note that pending points have changed; whether they are new ones shows in saving."""
@@ -58,12 +62,23 @@ class Changes:
 
     def touch(self, member: Member, lot: Lot) -> None:
         """Note that a stored lot has changed; of a new one this is known already."""
-        before = self.lots_before.get(member.member_id)
-        if before is None or lot.number <= before:
+        if self._stored(member, lot):
             self.touched_lots[member.member_id, lot.number] = lot
 
+    def extend(self, member: Member, lot: Lot) -> None:
+        """Note that a stored lot ends later now; of a new one this is known already."""
+        if self._stored(member, lot):
+            self.extended_lots[member.member_id, lot.number] = lot
+
+    def _stored(self, member: Member, lot: Lot) -> bool:
+        before = self.lots_before.get(member.member_id)
+        return before is None or lot.number <= before
+
     def members(self) -> Iterator[UUID]:
-        """The ids of all members that have changed, some more than once."""
+        """The ids of all members that have changed, some more than once.
+
+        Those whose points were extended have an entry of the activity as well.
+        """
         yield from [entry.member_id for entry in self.entries]
         yield from [warned.member_id for warned in self.warned]
         for holds in (self.new_holds, self.resolved_holds):

@@ -1,11 +1,12 @@
 """Breakage: what will presumably expire unused, estimated from what earlier cohorts have done.
 
-A lot's expiry is known; only whether it is redeemed before is not. So the estimate follows the
-points of each month of earning (a cohort) through the months after it and asks, for each age, which
-share of the points that could have been redeemed was. The shares of all cohorts together are
-volume-weighted, as the development factors of the chain ladder are (Mack 1993), and their product
-is the product-limit estimator of what survives (Kaplan and Meier 1958), with points that were taken
-back, collected or transferred as withdrawn, and those posted late as entering late.
+A lot's expiry is known, unless activity extends it; whether it is redeemed before is not. So the
+estimate follows the points of each month of earning (a cohort) through the months after it and
+asks, for each age, which share of the points that could have been redeemed was. The shares of all
+cohorts together are volume-weighted, as the development factors of the chain ladder are (Mack
+1993), and their product is the product-limit estimator of what survives (Kaplan and Meier 1958),
+with points that were taken back, collected or transferred as withdrawn, and those posted late as
+entering late.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ METHOD: Final = (
     "earning; at risk = held at the month's beginning + put in - taken back in it, of lots that "
     "have not expired. Of points of age a that can be used for m more months (the present one "
     "included), (1-r(a))(1-r(a+1))...(1-r(a+m-1)) expire. Volume-weighted chain ladder (Mack 1993) "
-    "= product-limit estimator (Kaplan and Meier 1958). The estimate is their sum, rounded down."
+    "= product-limit estimator (Kaplan and Meier 1958). The estimate is their sum, rounded down. "
+    "Lots end as is known now: where activity extends points, fewer will expire than estimated."
 )
 
 

@@ -35,6 +35,15 @@ def points_expiry(
     return max(by_rule, end_of_month_after(posted_at, MINIMUM_LIFE_MONTHS, zone))
 
 
+def fixed_expiry(day: date, posted_at: datetime, zone: ZoneInfo) -> datetime:
+    """Return when points expire that are good until the end of `day`.
+
+    They are good to the end of the month after their posting in any case.
+    """
+    ends = start_of_day(day + timedelta(days=1), zone)
+    return max(ends, end_of_month_after(posted_at, MINIMUM_LIFE_MONTHS, zone))
+
+
 def month_of(instant: datetime, zone: ZoneInfo) -> int:
     """Return the calendar month of `instant` as months since the year 0."""
     local = instant.astimezone(zone)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from services.points.domain import errors
 from services.points.domain.accounts import Member
+from services.points.domain.activity import extend_points
 from services.points.domain.answers import CaptureAnswer, PostAnswer, Posted
 from services.points.domain.assets import EntryKind
 from services.points.domain.books import Books
@@ -34,6 +35,8 @@ def capture(books: Books, command: CaptureHold, now: datetime) -> tuple[CaptureA
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
+    zone = command.place.zone
+    events += extend_points(books, member, programme, hold.hold_id, now, zone, now)
     pins, expired = release_rest(books, member, hold, captured, now)
     events += expired
     entry = open_entry(

@@ -6,15 +6,15 @@ from datetime import datetime
 
 from services.points.domain import errors
 from services.points.domain.accounts import Member
+from services.points.domain.activity import extend_points
 from services.points.domain.answers import CancelAnswer, PostAnswer, Posted
 from services.points.domain.assets import EntryKind, House
 from services.points.domain.books import Books
-from services.points.domain.calendar import points_expiry
 from services.points.domain.commands import CancelPost, PostCheckout
 from services.points.domain.crediting import hold_back, put_earned
 from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
-from services.points.domain.events import CheckoutPosted, Event
+from services.points.domain.events import CheckoutPosted, Event, PointsExtended
 from services.points.domain.holds import hold_to_post_with
 from services.points.domain.inquiry import Inquiry
 from services.points.domain.journal import Entry, open_entry
@@ -53,6 +53,8 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)
+    if earned or tenders.to_pay_minor < purchase.bill_minor:
+        events += _extend(books, command, programme, now)
     captured = Amounts(tenders.points, tenders.cash_minor, tenders.bonus_minor)
     pins: list[Pin] = []
     if hold is not None:
@@ -160,6 +162,16 @@ def _check_checkout_id(books: Books, command: PostCheckout) -> None:
     raise errors.checkout_exists(command.checkout_id)
 
 
+def _extend(
+    books: Books, command: PostCheckout, programme: Programme, now: datetime
+) -> list[PointsExtended]:
+    """Let the member's points live on as activity at the time of the purchase does."""
+    purchase = command.purchase
+    member, acted_at = books.members[purchase.member_id], min(purchase.occurred_at, now)
+    zone = purchase.place.zone
+    return extend_points(books, member, programme, command.checkout_id, acted_at, zone, now)
+
+
 def _spend(books: Books, member: Member, entry: Entry, tenders: Tenders) -> None:
     """Take what is tendered out of the accounts, soonest expiry first."""
     for account, amount, house in (
@@ -192,9 +204,7 @@ def _earn(
     if not earned:
         return 0
     earned_at = min(purchase.occurred_at, entry.posted_at)
-    expires_at = points_expiry(
-        earned_at, entry.posted_at, programme.points_expire_after_months, purchase.place.zone
-    )
+    expires_at = programme.points_expiry(earned_at, entry.posted_at, purchase.place.zone)
     return put_earned(books, member, entry, earned, earned_at, expires_at)
 
 

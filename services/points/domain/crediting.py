@@ -8,7 +8,6 @@ from datetime import datetime
 from services.points.domain.accounts import Member
 from services.points.domain.assets import Funder, House
 from services.points.domain.books import Books
-from services.points.domain.calendar import end_of_month_after, points_expiry
 from services.points.domain.earning import EarnedBy
 from services.points.domain.journal import Entry
 from services.points.domain.pending import PendingKey, PendingPoints
@@ -48,18 +47,15 @@ def hold_back(
 ) -> None:
     """Note the part of `earned` that waits; `entry` is its checkout's.
 
-    It expires as if it had been spendable at once, but never before the end of the month after
-    its maturing.
+    When it expires is `Programme.pending_expiry`.
     """
     assert entry.reference_id is not None, "a checkout's entry refers to the checkout"
     earned_at = min(purchase.occurred_at, entry.posted_at)
-    months, zone = programme.points_expire_after_months, purchase.place.zone
+    zone = purchase.place.zone
     for line, by in enumerate(earned, 1):
         if by.pending_until is None:
             continue
-        expires_at = points_expiry(earned_at, entry.posted_at, months, zone)
-        if expires_at is not None:
-            expires_at = max(expires_at, end_of_month_after(by.pending_until, 1, zone))
+        expires_at = programme.pending_expiry(earned_at, entry.posted_at, by.pending_until, zone)
         pending = PendingPoints(
             PendingKey(entry.version, line),
             entry.reference_id,

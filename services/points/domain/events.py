@@ -20,6 +20,7 @@ from services.points.domain.earning import EarnedBy
 from services.points.domain.movement_events import MovementEvent
 from services.points.domain.pins import Amounts
 from services.points.domain.purchases import Place
+from services.points.domain.records import Extension
 
 
 class CheckoutPosted(NamedTuple):
@@ -134,6 +135,17 @@ class PointsExpiring(NamedTuple):
     balances: Balances
 
 
+class PointsExtended(NamedTuple):
+    """Activity lets points that would have expired sooner live to the end of a later month."""
+
+    extension: Extension
+    balances: Balances
+
+    @property
+    def member_id(self) -> UUID:
+        return self.extension.member_id
+
+
 class BalanceImported(NamedTuple):
     """A row of an import was brought in as a lot."""
 
@@ -173,6 +185,7 @@ Event = (
     | HoldExpired
     | PointsExpiring
     | PointsMatured
+    | PointsExtended
     | MovementEvent
     | BalanceImported
 )

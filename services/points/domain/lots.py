@@ -35,6 +35,11 @@ class Lot:
     def __post_init__(self) -> None:
         self.order = (self.expires_at or NEVER, self.earned_at, self.number)
 
+    def extend(self, expires_at: datetime) -> None:
+        """Give it a later end, and the place among others that goes with it."""
+        self.expires_at = expires_at
+        self.order = (expires_at, self.earned_at, self.number)
+
     @property
     def free(self) -> int:
         """What no hold has pinned: all that plain spending and expiry may take."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.points.domain import errors
 from services.points.domain.assets import Asset
 from services.points.domain.lots import Lot
 from services.points.domain.shares import allocate
+
+_ASSETS: Final = tuple(Asset)
 
 
 class HoldState(StrEnum):
@@ -28,6 +30,11 @@ class Pin(NamedTuple):
 
     lot: Lot
     amount: int
+
+
+def spend_order(pin: Pin) -> tuple[int, tuple[datetime, datetime, int]]:
+    """The order of a hold's pins: by asset, then as their lots are spent."""
+    return _ASSETS.index(pin.lot.asset), pin.lot.order
 
 
 class Amounts(NamedTuple):

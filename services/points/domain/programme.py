@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from services.points.domain import errors
 from services.points.domain.assets import Category
+from services.points.domain.calendar import (
+    MINIMUM_LIFE_MONTHS,
+    end_of_month_after,
+    fixed_expiry,
+    points_expiry,
+)
 from services.points.domain.rules import Condition, EarningRule, RuleBook, StackingClass
 
 __all__ = [
@@ -83,7 +90,11 @@ class StoredValueTerms:
 
 @dataclass(frozen=True)
 class Programme:
-    """One immutable version of all rules."""
+    """One immutable version of all rules.
+
+    Points expire by one policy at most: months after earning, at the end of a fixed day, or months
+    after the member's last activity; by none they never do.
+    """
 
     version: int
     valid_from: datetime
@@ -92,17 +103,44 @@ class Programme:
     stored_value: StoredValueTerms
     points_expire_after_months: int
     clawback: Clawback = Clawback.COLLECT
+    points_expire_on: date | None = None
+    points_expire_after_idle_months: int = 0
 
     @cached_property
     def rules(self) -> RuleBook:
         """The earning rules, laid out once."""
         return RuleBook(self.earning_rules)
 
+    def points_expiry(
+        self, earned_at: datetime, posted_at: datetime, zone: ZoneInfo
+    ) -> datetime | None:
+        """When points that can be spent at once expire; None for never."""
+        if self.points_expire_on is not None:
+            return fixed_expiry(self.points_expire_on, posted_at, zone)
+        months = self.points_expire_after_months or self.points_expire_after_idle_months
+        return points_expiry(earned_at, posted_at, months, zone)
+
+    def pending_expiry(
+        self, earned_at: datetime, posted_at: datetime, matures_at: datetime, zone: ZoneInfo
+    ) -> datetime | None:
+        """When points that mature later expire: never before the month after their maturing ends.
+
+        Months without activity begin to count then; otherwise it is as if the points could have
+        been spent at once.
+        """
+        if self.points_expire_after_idle_months:
+            return end_of_month_after(matures_at, self.points_expire_after_idle_months, zone)
+        expires_at = self.points_expiry(earned_at, posted_at, zone)
+        if expires_at is None:
+            return None
+        return max(expires_at, end_of_month_after(matures_at, MINIMUM_LIFE_MONTHS, zone))
+
 
 class Programmes:
     """All published versions, the latest last; `valid_from` never decreases with the version.
 
-    `latest_retirement` is the number of the last retirement known, 0 for none. Threads may read
+    `latest_retirement` is the number of the last retirement known, 0 for none; `counts_activity`
+    says whether by some version points expire after months without activity. Threads may read
     while others add, and several may add the same.
     """
 
@@ -111,6 +149,7 @@ class Programmes:
         self._versions: list[Programme] = []
         self._ends: dict[int, datetime] = {}
         self.latest_retirement = 0
+        self.counts_activity = False
         for programme in versions:
             self.add(programme)
 
@@ -124,6 +163,7 @@ class Programmes:
         with self._adding:
             if programme.version > self.latest_version:
                 self._versions.append(programme)
+                self.counts_activity |= programme.points_expire_after_idle_months > 0
 
     def retire(self, number: int, version: int, valid_until: datetime) -> None:
         """Take the end of a version; of several the one with the highest number counts."""

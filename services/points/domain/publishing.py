@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from chassis.kernel import Decision
@@ -17,6 +17,9 @@ from services.points.domain.drafts import Draft
 from services.points.domain.events import ProgrammePublished, ProgrammeRetired
 from services.points.domain.programme import Programme
 from services.points.domain.rules import EarningRule
+
+FIXED_DAY_YEARS_MAX: Final = 20
+"""As long as the longest number of months that points may live."""
 
 
 class Span(NamedTuple):
@@ -124,8 +127,33 @@ def check_programme(programme: Programme, not_before: datetime | None) -> None:
     _refuse_repeated("programme.redemption.maximum_shares.category", categories)
     tiers = [tier.from_minor for tier in programme.stored_value.top_up_tiers]
     _refuse_repeated("programme.stored_value.top_up_tiers.from_minor", tiers)
+    _check_expiry(programme)
     for at, rule in enumerate(programme.earning_rules):
         _check_validity(f"programme.earning_rules[{at}].valid_until", rule)
+
+
+def _check_expiry(programme: Programme) -> None:
+    """Refuse two policies for the expiry of points, and a day that nobody can mean."""
+    policies = {
+        "points_expire_after_months": programme.points_expire_after_months,
+        "points_expire_on": programme.points_expire_on,
+        "points_expire_after_idle_months": programme.points_expire_after_idle_months,
+    }
+    given = [name for name, value in policies.items() if value]
+    if len(given) > 1:
+        raise errors.invalid_field(
+            f"programme.{given[-1]}",
+            f"must be left out where {given[0]} is given: points expire by one policy",
+        )
+    day, begins = programme.points_expire_on, programme.valid_from.astimezone(UTC).date()
+    if day is None:
+        return
+    if day < begins or day.year - begins.year > FIXED_DAY_YEARS_MAX:
+        raise errors.invalid_field(
+            "programme.points_expire_on",
+            f"must not lie before the day of valid_from, {begins}, nor more than "
+            f"{FIXED_DAY_YEARS_MAX} years after it",
+        )
 
 
 def _check_validity(field_name: str, rule: EarningRule) -> None:

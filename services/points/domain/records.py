@@ -29,6 +29,21 @@ class Warned(NamedTuple):
     version: int = 0
 
 
+class Extension(NamedTuple):
+    """Points of a member that live longer because of activity; `version` is its event's.
+
+    `checkout_id` is the activity, `points` what remained in the lots that end at `expires_at` now.
+    """
+
+    member_id: UUID
+    version: int
+    checkout_id: UUID
+    programme_version: int
+    extended_at: datetime
+    expires_at: datetime
+    points: int
+
+
 class ImportedRow(NamedTuple):
     """A row of an import to be stored, with the entry and the lot it became."""
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from chassis.storage import sets
-from services.points.domain.assets import Asset
 from services.points.domain.books import Books, Changes
 from services.points.domain.commands import (
     AuthorizeHold,
@@ -19,7 +18,7 @@ from services.points.domain.commands import (
     PostCheckout,
     ReleaseHold,
 )
-from services.points.domain.pins import Amounts, Hold, HoldState, Pin
+from services.points.domain.pins import Amounts, Hold, HoldState, Pin, spend_order
 from services.points.storage import tables
 
 _COLUMNS = (
@@ -39,7 +38,6 @@ _COLUMNS = (
     "bonus_captured_minor",
     "merchant_id",
 )
-_ASSETS = list(Asset)
 _OPEN = "t.state = 'OPEN'"
 
 PinNumbers = dict[UUID, list[tuple[int, int]]]
@@ -78,16 +76,12 @@ def load(
 
 
 def attach(books: Books, pins: PinNumbers) -> None:
-    """Give the holds their pins, as they were pinned; their lots are loaded by now."""
+    """Give the holds their pins in spend order; their lots are loaded by now."""
     for hold_id, numbers in pins.items():
         hold = books.holds[hold_id]
         lots = books.members[hold.member_id].lots
         found = [Pin(lots[number], amount) for number, amount in numbers]
-        hold.pins = sorted(found, key=_as_pinned)
-
-
-def _as_pinned(pin: Pin) -> tuple[int, tuple[datetime, datetime, int]]:
-    return _ASSETS.index(pin.lot.asset), pin.lot.order
+        hold.pins = sorted(found, key=spend_order)
 
 
 def save(connection: Connection, changes: Changes) -> None:

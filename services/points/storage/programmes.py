@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -194,7 +194,8 @@ def _save_retirements(
 
 def to_document(programme: Programme) -> dict[str, object]:
     """The JSON document of a version; its number and `valid_from` are columns."""
-    terms = programme.stored_value
+    terms, day = programme.stored_value, programme.points_expire_on
+    idle_months = programme.points_expire_after_idle_months
     return {
         "earning_rules": [rule_document(rule) for rule in programme.earning_rules],
         "redemption": {
@@ -214,12 +215,15 @@ def to_document(programme: Programme) -> dict[str, object]:
         },
         "points_expire_after_months": programme.points_expire_after_months,
         "clawback": programme.clawback,
+        **({"points_expire_on": day.isoformat()} if day else {}),
+        **({"points_expire_after_idle_months": idle_months} if idle_months else {}),
     }
 
 
 def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -> Programme:
     """The version that a document describes; reads what any earlier release has written."""
     redemption, terms = content["redemption"], content["stored_value"]
+    day = content.get("points_expire_on")
     return Programme(
         version,
         valid_from,
@@ -238,4 +242,6 @@ def from_document(version: int, valid_from: datetime, content: dict[str, Any]) -
         ),
         content["points_expire_after_months"],
         clawback=Clawback(content.get("clawback", Clawback.COLLECT)),
+        points_expire_on=date.fromisoformat(day) if day else None,
+        points_expire_after_idle_months=content.get("points_expire_after_idle_months", 0),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +35,7 @@ from services.points.domain.programme import Programmes
 from services.points.domain.records import PostedCheckout
 from services.points.domain.warnings import horizons
 from services.points.storage import (
+    extensions,
     holds,
     imports,
     limits,
@@ -138,6 +139,8 @@ class PointsRepository:
                 pending.save(connection, changes)
                 limits.save(connection, state.limits)
                 warnings.insert_warned(connection, changes.warned)
+                if changes.extensions:
+                    extensions.save(connection, changes)
                 imports.insert_imported(connection, changes.imported)
                 saving_movements.save(connection, changes.movements)
                 if holds_changed:
@@ -192,7 +195,8 @@ def load_books(
     _load_pending(connection, books, commands, now)
     limits.load(connection, books, commands, lock=lock)
     movements.load(connection, books, commands, now)
-    needs = _needs(books, commands, now)
+    until = extensions.horizons(books, commands, now)
+    needs = _needs(books, commands, now, until)
     for hold_id in pins:
         hold = books.holds[hold_id]
         for asset in Asset:
@@ -201,6 +205,8 @@ def load_books(
     loading.open_lots(connection, books.members, needs, _horizon(commands, now))
     _load_warned(connection, books, commands)
     singly = _lots_to_reverse(books, commands) + holds.lots_of(books, pins)
+    if holding := extensions.holding(books, until):
+        singly += extensions.held_lots(connection, holding)
     loading.single_lots(connection, books.members, singly)
     movements.load_sold(connection, books, commands)
     holds.attach(books, pins)
@@ -288,7 +294,7 @@ def _load_pending(
 
 
 def _needs(
-    books: Books, commands: Sequence[Command], now: datetime
+    books: Books, commands: Sequence[Command], now: datetime, until: Mapping[UUID, datetime]
 ) -> dict[tuple[UUID, Asset], int]:
     """How much the batch may take at most out of each account that needs its lots loaded."""
     needs: dict[tuple[UUID, Asset], int] = {}
@@ -313,6 +319,8 @@ def _needs(
             add(command.member_id, Asset.BONUS, 0)
     for member_id, asset, amount in movements.needs(books, commands):
         add(member_id, asset, amount)
+    for member_id, wholly in extensions.to_extend(books, commands, until):
+        add(member_id, Asset.POINTS, EVERYTHING if wholly else 0)
     for member in books.members.values():
         for asset in _assets_due(member, now):
             add(member.member_id, asset, 0)

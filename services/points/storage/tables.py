@@ -213,6 +213,16 @@ EXPIRY_WARNINGS: TableColumns = {
     "version": "bigint",
 }
 
+POINTS_EXTENSIONS: TableColumns = {
+    "member_id": "uuid",
+    "version": "bigint",
+    "checkout_id": "uuid",
+    "programme_version": "integer",
+    "extended_at": "timestamptz",
+    "expires_at": "timestamptz",
+    "points": "bigint",
+}
+
 IMPORTED_ROWS: TableColumns = {
     "import_id": "uuid",
     "reference": "text",

@@ -22,6 +22,9 @@ from tests.integration.points.running import Points
 ROUNDS: Final = int(os.environ.get("RACE_ROUNDS", "20"))
 """`make prove` runs ten times as many."""
 
+VERIFY_TIMEOUT_SECONDS: Final = 600
+"""Hundreds of rounds leave hundreds of thousands of postings behind, on a machine that is busy."""
+
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -37,7 +40,9 @@ async def two_replicas(serve: Serve, clock: Clock) -> AsyncIterator[Sequence[Poi
         yield replicas
         stopping.set()
         assert sum(await asyncio.gather(*jobs)) >= 0
-        books = await one.caller("operator").call("VerifyBooks", pb.VerifyBooksRequest())
+        books = await one.caller("operator").call(
+            "VerifyBooks", pb.VerifyBooksRequest(), VERIFY_TIMEOUT_SECONDS
+        )
         assert books.balanced, books
 
 

@@ -95,8 +95,10 @@ class Caller:
     channel: Channel
     stubs: list[Any]
 
-    async def call(self, method: str, request: Any) -> Any:
-        return await self.channel.call(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)
+    async def call(
+        self, method: str, request: Any, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> Any:
+        return await self.channel.call(self._rpc(method), request, timeout_seconds=timeout_seconds)
 
     async def stream(self, method: str, request: Any) -> list[Any]:
         answers = self.channel.stream(self._rpc(method), request, timeout_seconds=TIMEOUT_SECONDS)

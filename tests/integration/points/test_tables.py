@@ -34,6 +34,7 @@ WRITTEN = {
     "rule_usage": tables.RULE_USAGE,
     "rule_budgets": tables.RULE_BUDGETS,
     "expiry_warnings": tables.EXPIRY_WARNINGS,
+    "points_extensions": tables.POINTS_EXTENSIONS,
     "imported_rows": tables.IMPORTED_ROWS,
     "imports": tables.IMPORTS,
     "rejected_rows": tables.REJECTED_ROWS,

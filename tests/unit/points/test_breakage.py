@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -85,6 +86,13 @@ def test_each_group_has_its_own_cohorts_part_of_the_estimate_and_they_add_up() -
     there = Figures(outstanding=2000, ending={february: 800, march: 800, april: 400})
     never = Figures(outstanding=70)
     assert breakage_by_group(found, [here, there, never]) == [540 + 360, 720 + 540 + 216, 0]
+
+
+def test_parts_of_points_are_weighed_exactly() -> None:
+    found = replace(estimate(worked_example(), APR, cohorts_min=1, points_min=1), amount=10)
+    # 10 of March's and 3 of April's: 27/4 and 81/50 are expected, of 837/100 together.
+    groups = [Figures(ending={Cohort(MAR, MAY): 10}), Figures(ending={Cohort(APR, MAY + 1): 3})]
+    assert breakage_by_group(found, groups) == [8, 2]
 
 
 def test_parts_of_the_estimate_are_whole_points_by_largest_remainder() -> None:

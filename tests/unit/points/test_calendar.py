@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.points.domain.calendar import (
     end_of_month_after,
+    fixed_expiry,
     last_day,
     month_name,
     month_of,
@@ -59,6 +60,24 @@ def test_what_is_posted_late_lives_to_the_end_of_the_month_after_its_posting(
         return
     by_rule = end_of_month_after(occurred, months, SHANGHAI)
     assert found == max(by_rule, end_of_month_after(posted, 1, SHANGHAI))
+
+
+def test_a_fixed_day_is_good_to_its_end_by_the_propertys_calendar() -> None:
+    posted, leap_day = datetime(2027, 11, 27, tzinfo=UTC), date(2028, 2, 29)
+    assert fixed_expiry(leap_day, posted, SHANGHAI) == datetime(2028, 2, 29, 16, tzinfo=UTC)
+    assert fixed_expiry(leap_day, posted, BERLIN) == datetime(2028, 2, 29, 23, tzinfo=UTC)
+    summer = date(2028, 6, 15)
+    assert fixed_expiry(summer, posted, BERLIN) == datetime(2028, 6, 15, 22, tzinfo=UTC)
+
+
+def test_a_fixed_day_that_is_near_or_gone_leaves_the_month_after_the_posting() -> None:
+    day = date(2026, 12, 31)
+    for posted, expires_at in (
+        (datetime(2026, 11, 30, 15, 59, tzinfo=UTC), datetime(2026, 12, 31, 16, tzinfo=UTC)),
+        (datetime(2026, 11, 30, 16, tzinfo=UTC), datetime(2027, 1, 31, 16, tzinfo=UTC)),
+        (datetime(2027, 12, 31, 16, tzinfo=UTC), datetime(2028, 2, 29, 16, tzinfo=UTC)),
+    ):
+        assert fixed_expiry(day, posted, SHANGHAI) == expires_at
 
 
 def test_a_day_begins_and_ends_by_the_propertys_calendar() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from services.points.converters.programmes import from_programme, to_programme
 from services.points.domain.assets import Category, Channel, Funder
 from services.points.domain.commands import PublishProgramme
 from services.points.domain.programme import (
+    Clawback,
     Condition,
     EarningRule,
     Programme,
@@ -72,6 +74,8 @@ programmes = st.builds(
         st.integers(0, 240),
     ),
     st.integers(0, 240),
+    st.sampled_from(Clawback),
+    st.none() | st.dates(),
 )
 
 
@@ -166,3 +170,36 @@ def test_whoever_reads_a_retirement_s_number_finds_its_end() -> None:
 
     Watched([programme()]).retire(1, 1, START)
     assert ends_then == [START]
+
+
+@pytest.mark.parametrize(
+    ("policies", "field", "says"),
+    [
+        ({"months": 1, "points_expire_on": date(2026, 12, 31)}, "points_expire_on", "one policy"),
+        ({"points_expire_on": date(2026, 3, 9)}, "points_expire_on", "2026-03-10"),
+        ({"points_expire_on": date(2047, 1, 1)}, "points_expire_on", "20 years"),
+    ],
+)
+def test_two_policies_of_expiry_or_a_day_that_nobody_means_are_refused_by_field(
+    policies: dict[str, Any], field: str, says: str
+) -> None:
+    wrong = replace(programme(**{"months": 0, **policies}), valid_from=START)
+    with pytest.raises(Refusal) as refused:
+        publish(Shelf(0, None, []), PublishProgramme(wrong), START)
+    assert refused.value.reason == "INVALID_FIELD"
+    assert refused.value.fields[0].field == f"programme.{field}"
+    assert says in refused.value.fields[0].rule
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 10), date(2046, 12, 31)])
+def test_the_first_and_the_last_day_that_points_may_expire_on(day: date) -> None:
+    good = replace(programme(months=0, points_expire_on=day), valid_from=START)
+    assert publish(Shelf(0, None, []), PublishProgramme(good), START).answer is not None
+
+
+def test_a_day_that_no_calendar_has_is_refused_by_field() -> None:
+    message = from_programme(programme(months=0))
+    message.points_expire_on = "2027-02-29"
+    with pytest.raises(Refusal) as refused:
+        to_programme(message)
+    assert refused.value.fields[0].field == "programme.points_expire_on"

@@ -72,6 +72,7 @@ def programme(
     redemption: Redemption | None = None,
     terms: StoredValueTerms = TERMS,
     months: int = 24,
+    **more: Any,
 ) -> Programme:
     """A programme that was always valid; the default rules where none are given."""
     return Programme(
@@ -81,6 +82,7 @@ def programme(
         redemption or Redemption(),
         terms,
         months,
+        **more,
     )
 
 

@@ -18,6 +18,7 @@ EXPLAINED_BY: Final = (
     ("reversals", "version"),
     ("top_ups", "version"),
     ("expiry_warnings", "version"),
+    ("points_extensions", "version"),
     ("holds", "version"),
     ("holds", "resolved_version"),
 )

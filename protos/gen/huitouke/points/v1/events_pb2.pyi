@@ -685,6 +685,60 @@ class PointsExpiring(_message.Message):
 Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015
 
 @_typing.final
+class PointsExtended(_message.Message):
+    """PointsExtended: activity lets points that would have expired sooner live to the end of a later month, since the
+    programme's version counts months without activity. Told before the event of the activity itself; nothing has moved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    EXTENDED_AT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PROGRAMME_VERSION_FIELD_NUMBER: _builtins.int
+    BALANCES_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member id."""
+    checkout_id: _builtins.str
+    """Checkout that was the activity; of a captured hold its id."""
+    points: _builtins.int
+    """Points that live longer now, held ones included."""
+    programme_version: _builtins.int
+    """Version of the programme that decided."""
+    @_builtins.property
+    def extended_at(self) -> _timestamp_pb2.Timestamp:
+        """Instant of the posting."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant they expire now; the last day to spend them is the one that ends then."""
+
+    @_builtins.property
+    def balances(self) -> _purchase_pb2.Balances:
+        """Balances after: the next expiry is that of now."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        extended_at: _timestamp_pb2.Timestamp | None = ...,
+        checkout_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        programme_version: _builtins.int = ...,
+        balances: _purchase_pb2.Balances | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expires_at", b"expires_at", "extended_at", b"extended_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "checkout_id", b"checkout_id", "expires_at", b"expires_at", "extended_at", b"extended_at", "member_id", b"member_id", "points", b"points", "programme_version", b"programme_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExtended: _TypeAlias = PointsExtended  # noqa: Y015
+
+@_typing.final
 class BalanceImported(_message.Message):
     """BalanceImported: an opening balance was brought in from another system, as one lot."""
 

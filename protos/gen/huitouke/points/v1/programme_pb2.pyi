@@ -147,13 +147,31 @@ class Programme(_message.Message):
     STORED_VALUE_FIELD_NUMBER: _builtins.int
     POINTS_EXPIRE_AFTER_MONTHS_FIELD_NUMBER: _builtins.int
     CLAWBACK_FIELD_NUMBER: _builtins.int
+    POINTS_EXPIRE_ON_FIELD_NUMBER: _builtins.int
+    POINTS_EXPIRE_AFTER_IDLE_MONTHS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version number, given by the service."""
     points_expire_after_months: _builtins.int
-    """Months after which earned points expire, rounded to the month's end in the property's zone; 0 for never. Default 24."""
+    """Months after which earned points expire, rounded to the month's end in the property's zone; 0 for never, unless
+    another policy is given. Default 24. At most one policy is given: this one, `points_expire_on` or
+    `points_expire_after_idle_months`.
+    """
     clawback: Global___Clawback.ValueType
     """What a reversal does where points earned by the purchase are spent already; unspecified: COLLECT. The version that a
     purchase was posted with decides its reversals.
+    """
+    points_expire_on: _builtins.str
+    """The last day on which points earned under this version can be spent, YYYY-MM-DD, by the property's calendar; empty for
+    no such day. Points live at least to the end of the month after they are posted or mature: what is earned in the last
+    weeks, or later because no new version was published, outlives the day. From the day of `valid_from` (UTC) on, and at
+    most 20 years after it.
+    """
+    points_expire_after_idle_months: _builtins.int
+    """Months without activity after which points expire, rounded to the month's end in the property's zone; 0 for no such
+    policy. A purchase that earns, or pays with points or stored value, and the capture of a hold are activity, dated by
+    the purchase: decided by this version they let all the member's points, by whatever version they were given, live at
+    least so many months more (event `PointsExtended`). What has expired by then stays so. Points of this version that
+    wait begin to count when they mature.
     """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
@@ -181,10 +199,12 @@ class Programme(_message.Message):
         stored_value: Global___StoredValueTerms | None = ...,
         points_expire_after_months: _builtins.int = ...,
         clawback: Global___Clawback.ValueType = ...,
+        points_expire_on: _builtins.str = ...,
+        points_expire_after_idle_months: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clawback", b"clawback", "earning_rules", b"earning_rules", "points_expire_after_months", b"points_expire_after_months", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clawback", b"clawback", "earning_rules", b"earning_rules", "points_expire_after_idle_months", b"points_expire_after_idle_months", "points_expire_after_months", b"points_expire_after_months", "points_expire_on", b"points_expire_on", "redemption", b"redemption", "stored_value", b"stored_value", "valid_from", b"valid_from", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
