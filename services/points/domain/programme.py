@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -146,8 +147,9 @@ class Programmes:
 
     def __init__(self, versions: Iterable[Programme] = ()) -> None:
         self._adding = Lock()
-        self._versions: list[Programme] = []
-        self._ends: dict[int, datetime] = {}
+        # Replaced and never changed, so that a copy stays as it is.
+        self._versions: tuple[Programme, ...] = ()
+        self._ends: Mapping[int, datetime] = {}
         self.latest_retirement = 0
         self.counts_activity = False
         for programme in versions:
@@ -162,16 +164,24 @@ class Programmes:
         """Take a version that was published after all others; one already known is left alone."""
         with self._adding:
             if programme.version > self.latest_version:
-                self._versions.append(programme)
                 self.counts_activity |= programme.points_expire_after_idle_months > 0
+                self._versions = (*self._versions, programme)
 
     def retire(self, number: int, version: int, valid_until: datetime) -> None:
         """Take the end of a version; of several the one with the highest number counts."""
         with self._adding:
             if number > self.latest_retirement:
                 # Whoever sees the number asks for it no more: the end must be there before.
-                self._ends[version] = valid_until
+                self._ends = {**self._ends, version: valid_until}
                 self.latest_retirement = number
+
+    def known_now(self) -> Programmes:
+        """Return what is known now, whatever is added meanwhile.
+
+        What is loaded for a batch and what decides it go by the same versions.
+        """
+        with self._adding:
+            return copy(self)
 
     def end_of(self, version: int) -> datetime | None:
         """When a version is retired, None if it is not."""

@@ -107,7 +107,7 @@ class PointsRepository:
             members = locked()
             return _LockedBooks(
                 members,
-                self._programmes,
+                self._programmes.known_now(),
                 not_before=_last_posting(members),
                 movements=Movements(self._terms),
                 known=known(),
@@ -222,7 +222,7 @@ def read_books(connection: Connection, command: Command, known: Programmes, now:
     (member_id,) = members_of(command)
     found = loading.members(connection, [member_id], lock=False)
     members = found or {member_id: Member(member_id)}
-    books = Books(members, known, not_before=_last_posting(members))
+    books = Books(members, known.known_now(), not_before=_last_posting(members))
     checkouts = loading.ask_checkouts(connection, _checkout_ids([command]))
     load_books(connection, books, [command], now, known=checkouts())
     return books
