@@ -201,9 +201,11 @@ class Executor(Generic[C, S, A, E]):
                 enough, linger = self._gathering.enough, self._gathering.linger_seconds
             batch, ended = self._queue.take(enough, linger)
             if batch:
-                self._observer.queue_depth(self._name, len(batch) + self._queue.depth())
-                self._process(batch)
-                self._queue.done(batch)
+                try:
+                    self._observer.queue_depth(self._name, len(batch) + self._queue.depth())
+                    self._process(batch)
+                finally:
+                    self._queue.done(batch)
                 last, done_at = len(batch), time.monotonic()
 
     def _process(self, batch: list[Waiting[C, A]]) -> None:
