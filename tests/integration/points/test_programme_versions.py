@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 
 from chassis.clock import ManualClock
+from services.points.domain.answers import PostAnswer
 from services.points.domain.commands import SettleDue
 from services.points.domain.ledger import decide
 from tests.integration.points.storages import buy, nothing, on_postgresql
@@ -40,5 +41,6 @@ def test_a_batch_is_decided_by_the_versions_it_was_loaded_for(ledger_url: str) -
         ).fetchone()
     assert next_expiry is not None
     assert (next_expiry.expires_at,) == first_end
+    assert isinstance(answer, PostAnswer)
     assert answer.posted.programme_version == known
     assert books.programmes.latest_version == known + 1
