@@ -248,7 +248,12 @@ def _has_posted(course: _Course, posted: Posted) -> None:
 
 
 def _refused(course: _Course, refusal: Refusal) -> None:
-    """A reservation or a post was refused: go back, or find out first; passing ones go on up."""
+    """A reservation or a post was refused: go back, or find out first; passing ones go on up.
+
+    A commit that was taken is carried out however long a participant does not let the gateway in.
+    """
+    if course.record.phase is Phase.COMMITTING:
+        refusal = errors.not_the_tills(refusal)
     if refusal.passing:
         raise refusal
     if refusal.reason in DOUBTFUL_REASONS:
