@@ -22,7 +22,7 @@ from services.notify.main import ALLOW, serving
 from tests.integration.notify.facts import enrolled, topped_up
 from tests.integration.notify.running import Places, received, settings_of, world_of
 
-SEEDED = 20
+SEEDED = 24
 
 
 class Caller:
