@@ -140,19 +140,14 @@ def batch_call(
 
 
 def _admit(item: Any, call: calls.Call, build: Callable[[Any, ItemContext], Sub]) -> Sub:
-    validation.validate_alone(item.request)
+    validation.validate_alone(item.request, may_hold_nul=call.may_hold_nul)
     deadline = call.deadline_monotonic
     if item.HasField("timeout"):
         deadline = min(deadline, monotonic() + item.timeout.ToNanoseconds() / 1e9)
     if deadline <= monotonic():
         raise Refusal(Category.TOO_LATE, "DEADLINE_PASSED", "the item's deadline passed")
-    context = ItemContext(
-        caller=call.caller,
-        deadline_monotonic=deadline,
-        traceparent=_traceparent(item.traceparent, call),
-        actor=call.actor,
-    )
-    return build(item.request, context)
+    traceparent = _traceparent(item.traceparent, call)
+    return build(item.request, ItemContext(call.caller, deadline, traceparent, call.actor))
 
 
 def _traceparent(text: str, call: calls.Call) -> str:

@@ -47,6 +47,7 @@ class Call:
     own authenticator answers. `principal` is whatever that authenticator attached (the gateway:
     its merchant with scopes). `deadline_monotonic` is in seconds of `time.monotonic()`.
     `traceparent` is a W3C header, always set: a call that came without one starts a trace.
+    `may_hold_nul` is false where the request's bytes have no zero, so that no text of it has one.
     """
 
     caller: str
@@ -56,6 +57,7 @@ class Call:
     actor: Actor = NOBODY
     principal: object = None
     replayed: bool = False
+    may_hold_nul: bool = True
 
     def remaining_seconds(self) -> float:
         """Seconds until the caller stops waiting, never below zero."""

@@ -82,7 +82,8 @@ class Interceptor:
         behaviour: Callable[..., Awaitable[Message]] = handler.unary_unary  # type: ignore[assignment]
 
         async def serve(raw: bytes, context: Context) -> bytes | None:
-            async def body(_call: calls.Call) -> bytes:
+            async def body(call: calls.Call) -> bytes:
+                call.may_hold_nul = b"\0" in raw  # rare: proto3 leaves zeros out
                 request = _parse(rule, parse, raw)
                 return serialize(await behaviour(request, context))  # type: ignore[misc]
 

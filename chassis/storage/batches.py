@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar, cast
 
+import psycopg
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
@@ -18,6 +19,7 @@ from chassis.storage.answers import decode_outcome, encode_answer, encode_refusa
 from chassis.storage.contracts import (
     AnswerCodec,
     Executed,
+    HearsOfCommits,
     LocksLater,
     Repository,
     Submission,
@@ -73,24 +75,38 @@ class BatchRunner(Generic[C, S, A, E]):
         Raises BlamedError where one command is known to be at fault, else what went wrong; then
         nothing was saved, unless the error came from the commit itself.
         """
-        with self.transactions.begin() as transaction:
-            effects, save = self._run_in(transaction, batch)
-            if not getattr(self.repository, "saves_blindly", False):
-                save()
-                save = _nothing
-            transaction.commit(
-                save,
-                effects.events,
-                effects.traceparents,
-                effects.to_remember(batch),
-                effects.now,
-            )
+        try:
+            with self.transactions.begin() as transaction:
+                effects, state = self._run_in(transaction, batch)
+                save = _nothing if state is None else partial(self._save, transaction, state)
+                if not getattr(self.repository, "saves_blindly", False):
+                    save()
+                    save = _nothing
+                transaction.commit(
+                    save,
+                    effects.events,
+                    effects.traceparents,
+                    effects.to_remember(batch),
+                    effects.now,
+                )
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name in getattr(self.repository, "unique_for_ever", ()):
+                raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
+            raise
+        if state is not None and isinstance(self.repository, HearsOfCommits):
+            self.repository.committed(state)
+        if len(effects.first_of) == len(batch):  # no request came twice, as nearly always
+            outcomes = effects.outcomes
+            return [outcomes[index] for index in range(len(batch))]
         return [self._outcome(batch, index, effects) for index in range(len(batch))]
+
+    def _save(self, transaction: Transaction, state: S) -> None:
+        self.repository.save(transaction.connection, state)
 
     def _run_in(
         self, transaction: Transaction, batch: Sequence[Submission[C]]
-    ) -> tuple[_Effects[A], Callable[[], None]]:
-        """Lock, read and decide; returns what that came to, and what saves the state."""
+    ) -> tuple[_Effects[A], S | None]:
+        """Lock, read and decide; returns what that came to, and the state if it is to be saved."""
         connection = transaction.connection
         first_of = _first_of_each_request(batch)
         asked = [key for key, index in first_of.items() if batch[index].fingerprint is not None]
@@ -105,9 +121,9 @@ class BatchRunner(Generic[C, S, A, E]):
             else:
                 fresh.append(index)
         if not fresh:
-            return effects, _nothing
+            return effects, None
         self._decide_all(connection, state, batch, fresh, effects)
-        return effects, partial(self.repository.save, connection, state)
+        return effects, state
 
     def _locked(
         self, transaction: Transaction, commands: Sequence[C], asked: Sequence[requests.Key]

@@ -16,6 +16,7 @@ C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
+S_contra = TypeVar("S_contra", contravariant=True)
 
 
 class Repository(Protocol[C_contra, S]):
@@ -25,7 +26,9 @@ class Repository(Protocol[C_contra, S]):
     failure. When the state has an attribute `not_before: datetime | None` after `lock`, the
     batch's `now` is never earlier (the members' last posting). A repository whose `save` reads no
     answer and handles no error may say so by an attribute `saves_blindly = True`: its statements
-    then travel with the transaction's last ones, in one round trip.
+    then travel with the transaction's last ones, in one round trip. `unique_for_ever`, if it has
+    that, names the constraints of ids that another replica may take between loading and saving:
+    the batch then runs again, and finds them taken.
     """
 
     def lock(self, connection: Connection, commands: Sequence[C_contra]) -> S:
@@ -53,6 +56,15 @@ class LocksLater(Protocol[C_contra, S_co]):
         self, connection: Connection, commands: Sequence[C_contra]
     ) -> Callable[[], S_co]:
         """Send what `lock` sends; returns what gives the state once the trip has ended."""
+        ...
+
+
+@runtime_checkable
+class HearsOfCommits(Protocol[S_contra]):
+    """A repository that wants to know which states have been saved."""
+
+    def committed(self, state: S_contra) -> None:
+        """Take note of a batch's state, once, behind its commit; must not raise."""
         ...
 
 

@@ -48,14 +48,16 @@ def fingerprint(message: Message, key: bytes) -> Fingerprint:
     different requests cannot be linked. Fields this release does not know are covered as well.
     """
     kind = _kind(message.DESCRIPTOR)
-    by_number: dict[int, bytes] = {}
-    for number, wire in _wire_fields(message.SerializeToString(deterministic=True)):
-        framed = len(wire).to_bytes(_NUMBER_BYTES, "big") + wire
-        by_number[number] = by_number[number] + framed if number in by_number else framed
+    by_number = _wire_fields(message.SerializeToString(deterministic=True))
     request_id = by_number.pop(kind.request_id_number, b"")
-    keyed = hashlib.blake2b(request_id, digest_size=MAC_BYTES, key=key)
-    macs = [_mac(keyed, number, by_number[number]) for number in sorted(by_number)]
-    return Fingerprint(kind.name, b"".join(macs), kind.field_name)
+    copy = hashlib.blake2b(request_id, digest_size=MAC_BYTES, key=key).copy
+    macs = bytearray()
+    for number in sorted(by_number):
+        numbered = number.to_bytes(_NUMBER_BYTES, "big")
+        digest = copy()
+        digest.update(numbered + by_number[number])
+        macs += numbered + digest.digest()
+    return Fingerprint(kind.name, bytes(macs), kind.field_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,12 @@ def _entries(macs: bytes) -> Iterator[bytes]:
     return (macs[start : start + _ENTRY_BYTES] for start in range(0, len(macs), _ENTRY_BYTES))
 
 
-def _wire_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield each top-level field of a serialized message as (number, bytes after its tag)."""
+def _wire_fields(data: bytes) -> dict[int, bytes]:
+    """Return the top-level fields of a serialized message: by number, the bytes after the tag.
+
+    Each comes behind its length in 4 bytes, one that is repeated once for each of its elements.
+    """
+    by_number: dict[int, bytes] = {}
     position, end = 0, len(data)
     while position < end:
         tag, start = data[position], position + 1
@@ -192,7 +198,10 @@ def _wire_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
             position = start + 1 + data[start]
         else:
             position = _end_of_value(data, start, tag & 7)
-        yield tag >> 3, data[start:position]
+        framed = (position - start).to_bytes(_NUMBER_BYTES, "big") + data[start:position]
+        number = tag >> 3
+        by_number[number] = by_number[number] + framed if number in by_number else framed
+    return by_number
 
 
 def _end_of_value(data: bytes, start: int, wire_type: int) -> int:

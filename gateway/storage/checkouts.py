@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from operator import attrgetter
 from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection
 
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from gateway.domain.checkouts import Phase, State
 from gateway.domain.commands import (
@@ -29,9 +29,6 @@ from gateway.domain.commands import (
 )
 from gateway.domain.deciding import Batch, Refundable, first_record
 from gateway.storage import opening, records, refunds
-
-_AS_NUMBER = attrgetter("int")
-"""Orders UUIDs as PostgreSQL does, without a call into Python for each comparison."""
 
 _DECIDES = (NoteHeld, TakeCommit, CommitCheckout, CancelCheckout)
 
@@ -82,7 +79,7 @@ class CheckoutRepository:
 
     def save(self, connection: Connection, state: Batch) -> None:
         refunds.insert(connection, state.new_refunds, self._grace)
-        done = sorted(set(state.finished), key=_AS_NUMBER)
+        done = in_order(set(state.finished))
         with sets.pipelined(connection):
             _save_members(connection, state)
             opening.save_opened(connection, state.opened)
@@ -135,7 +132,7 @@ def _told_of(commands: Sequence[Command]) -> list[UUID]:
             member_id = command.record.opening.member_id
             if member_id is not None:
                 members.add(member_id)
-    return sorted(members, key=_AS_NUMBER)
+    return in_order(members)
 
 
 def _lock_checkouts(connection: Connection, commands: Sequence[Command]) -> sets.Rows:
@@ -146,7 +143,7 @@ def _lock_checkouts(connection: Connection, commands: Sequence[Command]) -> sets
     return sets.select_later(
         connection,
         "checkouts",
-        {"checkout_id": ("uuid", sorted(to_decide | _to_refund(commands), key=_AS_NUMBER))},
+        {"checkout_id": ("uuid", in_order(to_decide | _to_refund(commands)))},
         select=("checkout_id", "merchant_id", "state", "phase"),
         lock=True,
     )

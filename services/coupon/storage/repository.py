@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from chassis.storage.arrays import array_literal
 from services.coupon.domain.book import Book, CouponKey, Member
@@ -69,7 +70,7 @@ class CouponRepository:
 
     def lock_later(self, connection: Connection, commands: Sequence[Command]) -> Callable[[], Book]:
         """Do the same in the round trip under way."""
-        ids = sorted({each.member_id for each in commands if isinstance(each, MemberCommand)})
+        ids = in_order({each.member_id for each in commands if isinstance(each, MemberCommand)})
         keys: sets.Columns = {"member_id": ("uuid", ids)}
         sets.insert_columns(connection, "members", keys, on_conflict="DO NOTHING")
         columns = ("member_id", "version", "changed_at")
@@ -97,7 +98,7 @@ class CouponRepository:
 
 def _load_checkouts(connection: Connection, book: Book, commands: Sequence[Command]) -> None:
     ids = {each.checkout_id for each in commands if isinstance(each, CheckoutCommand)}
-    keys = {"checkout_id": ("uuid", sorted(ids))}
+    keys = {"checkout_id": ("uuid", in_order(ids))}
     rows = sets.select_by_keys(connection, "reservations", keys, select=CHECKOUT_COLUMNS)
     book.checkouts = {row[0]: to_checkout(row) for row in rows}
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from services.member.domain.book import Book
 from services.member.domain.cards import CURRENT
@@ -43,7 +44,7 @@ class MemberRepository:
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Book:
         """Lock the members of card commands, then the mobiles and e-mails of enrolments."""
-        ids = sorted({command.member_id for command in _card_commands(commands)})
+        ids = in_order({command.member_id for command in _card_commands(commands)})
         rows = sets.execute(connection, _LOCK_MEMBERS, {"k": ("uuid", ids)})
         keys = sorted({key for command in _enrolments(commands) for key in self._claims(command)})
         sets.execute(connection, _ADVISORY_LOCKS, {"k": ("bigint", keys)})

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from services.notify.domain.book import Book, Message, Part, PartKey
 from services.notify.domain.commands import Command, RecordReceipt
@@ -28,7 +29,7 @@ class MessageRepository:
     def lock_later(self, connection: Connection, commands: Sequence[Command]) -> Callable[[], Book]:
         """Do the same in the round trip under way."""
         members: sets.Columns = {
-            "member_id": ("uuid", sorted({each.member_id for each in commands}))
+            "member_id": ("uuid", in_order({each.member_id for each in commands}))
         }
         sets.insert_columns(connection, "members", members, on_conflict="DO NOTHING")
         versions = sets.select_later(
@@ -65,7 +66,7 @@ def _message(row: sets.Row) -> Message:
 
 
 def _message_keys(ids: set[tuple[UUID, UUID]]) -> sets.Columns:
-    ordered = sorted(ids)
+    ordered = sorted(ids, key=lambda each: (each[0].int, each[1].int))
     return {
         "member_id": ("uuid", [member_id for member_id, _ in ordered]),
         "message_id": ("uuid", [message_id for _, message_id in ordered]),

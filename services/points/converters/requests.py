@@ -12,6 +12,7 @@ from huitouke.points.v1 import hold_pb2, purchase_pb2
 from huitouke.points.v1 import points_service_pb2 as pb
 from huitouke.type.v1 import place_pb2
 
+from chassis.identifiers import parse_id
 from services.points.converters.programmes import to_programme
 from services.points.converters.values import (
     CATEGORIES,
@@ -56,19 +57,19 @@ def to_command(request: WriteRequest) -> Command:
 
 def _to_post(request: pb.PostRequest) -> PostCheckout:
     return PostCheckout(
-        UUID(request.checkout_id), to_purchase(request.purchase), _optional_id(request.hold_id)
+        parse_id(request.checkout_id), to_purchase(request.purchase), _optional_id(request.hold_id)
     )
 
 
 def _to_cancel(request: pb.CancelPostRequest) -> CancelPost:
-    return CancelPost(UUID(request.member_id), UUID(request.checkout_id))
+    return CancelPost(parse_id(request.member_id), parse_id(request.checkout_id))
 
 
 def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
     return ReverseCheckout(
-        UUID(request.member_id),
-        UUID(request.checkout_id),
-        UUID(request.reversal_id),
+        parse_id(request.member_id),
+        parse_id(request.checkout_id),
+        parse_id(request.reversal_id),
         to_place(request.place, "place"),
         request.amount_minor if request.HasField("amount_minor") else None,
     )
@@ -76,8 +77,8 @@ def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
 
 def _to_top_up(request: pb.TopUpRequest) -> TopUpStoredValue:
     return TopUpStoredValue(
-        UUID(request.member_id),
-        UUID(request.top_up_id),
+        parse_id(request.member_id),
+        parse_id(request.top_up_id),
         to_place(request.place, "place"),
         request.amount_minor,
         request.currency,
@@ -92,8 +93,8 @@ def _to_authorize(request: hold_pb2.AuthorizeHoldRequest) -> AuthorizeHold:
         if request.HasField("timeout"):
             timeout = request.timeout.ToTimedelta()
     return AuthorizeHold(
-        UUID(request.member_id),
-        UUID(request.hold_id),
+        parse_id(request.member_id),
+        parse_id(request.hold_id),
         to_place(request.place, "place"),
         request.currency,
         request.points,
@@ -105,8 +106,8 @@ def _to_authorize(request: hold_pb2.AuthorizeHoldRequest) -> AuthorizeHold:
 
 def _to_capture(request: hold_pb2.CaptureHoldRequest) -> CaptureHold:
     return CaptureHold(
-        UUID(request.member_id),
-        UUID(request.hold_id),
+        parse_id(request.member_id),
+        parse_id(request.hold_id),
         to_place(request.place, "place"),
         request.currency,
         request.points,
@@ -115,7 +116,7 @@ def _to_capture(request: hold_pb2.CaptureHoldRequest) -> CaptureHold:
 
 
 def _to_release(request: hold_pb2.ReleaseHoldRequest) -> ReleaseHold:
-    return ReleaseHold(UUID(request.member_id), UUID(request.hold_id))
+    return ReleaseHold(parse_id(request.member_id), parse_id(request.hold_id))
 
 
 def to_quote(request: pb.QuoteRequest, checkout_id: UUID) -> PostCheckout:
@@ -134,7 +135,7 @@ def to_publish(request: pb.PublishProgrammeRequest) -> PublishProgramme:
 def to_purchase(purchase: purchase_pb2.Purchase) -> Purchase:
     facts = purchase.member
     return Purchase(
-        UUID(purchase.member_id),
+        parse_id(purchase.member_id),
         to_place(purchase.place, "purchase.place"),
         purchase.currency,
         to_instant(purchase.occurred_at, "purchase.occurred_at"),
@@ -172,7 +173,7 @@ def _place(
 
 
 def _optional_id(text: str) -> UUID | None:
-    return UUID(text) if text else None
+    return parse_id(text) if text else None
 
 
 def _to_stay(stay: purchase_pb2.Stay) -> Stay:

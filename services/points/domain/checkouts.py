@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.points.domain import errors
@@ -16,7 +17,7 @@ from services.points.domain.dues import settle_due
 from services.points.domain.earning import EarnedBy, earned_points
 from services.points.domain.events import CheckoutPosted, Event, PointsExtended
 from services.points.domain.holds import hold_to_post_with
-from services.points.domain.inquiry import Inquiry
+from services.points.domain.inquiry import Inquiry, RuleFault
 from services.points.domain.journal import Entry, open_entry
 from services.points.domain.pending import with_waiting
 from services.points.domain.pins import Amounts, Pin
@@ -76,10 +77,8 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     books.changes.entries.append(entry)
     count_given(books, programme, inquiry, earned)
     member.purchases += 1
-    posted = _posted(member, tenders, earned, debt_collected, programme)
-    answer = PostAnswer(
-        command.checkout_id, now, posted._replace(rule_faults=tuple(inquiry.faults))
-    )
+    posted = _posted(member, tenders, earned, debt_collected, programme, inquiry.faults)
+    answer = PostAnswer(command.checkout_id, now, posted)
     _record(books, inquiry, not_earning, entry, answer)
     events.append(
         CheckoutPosted(
@@ -214,6 +213,7 @@ def _posted(
     earned: list[EarnedBy],
     debt_collected: int,
     programme: Programme,
+    faults: Sequence[RuleFault],
 ) -> Posted:
     return Posted(
         tenders.points,
@@ -226,6 +226,7 @@ def _posted(
         tuple(earned),
         programme.version,
         member.balances(),
+        tuple(faults),
     )
 
 

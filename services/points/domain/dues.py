@@ -20,11 +20,24 @@ def settle_due(books: Books, member: Member, now: datetime) -> list[Event]:
     Holds that have timed out come first: what they give back to expired lots expires with the
     rest. Whoever calls it has checked everything before: from here on nothing may be refused.
     """
+    if _nothing_due(member, now):
+        return []
     return [
         *expire_holds(books, member, now),
         *mature_due(books, member, now),  # before expiry: what matured late may expire at once
         *expire_due(books, member, now),
     ]
+
+
+def _nothing_due(member: Member, now: datetime) -> bool:
+    """Whether there is nothing to settle, as with most members: their accounts alone tell."""
+    points, bonus = member.points.next_expiry, member.bonus.next_expiry
+    return (
+        not member.holds
+        and (points is None or points.expires_at > now)
+        and (bonus is None or bonus.expires_at > now)
+        and (member.next_maturing_at is None or member.next_maturing_at > now)
+    )
 
 
 def settle(books: Books, command: SettleDue, now: datetime) -> tuple[SettleAnswer, list[Event]]:

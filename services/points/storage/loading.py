@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from services.points.domain.accounts import Account, Balances, Member
 from services.points.domain.answers import PostAnswer, Posted
@@ -120,13 +121,13 @@ def _member(row: sets.Row) -> Member:
 
 def taken_ids(connection: Connection, table: str, column: str, ids: Iterable[UUID]) -> set[UUID]:
     """Return those of `ids` that `table` holds already."""
-    keys = {column: ("uuid", sorted(set(ids)))}
+    keys = {column: ("uuid", in_order(set(ids)))}
     return {row[0] for row in sets.select_by_keys(connection, table, keys, select=(column,))}
 
 
 def ask_checkouts(connection: Connection, ids: set[UUID]) -> sets.Rows:
     """Ask for the rows of those of `ids` that are known; in a pipeline they come with its end."""
-    keys = {"checkout_id": ("uuid", sorted(ids))}
+    keys = {"checkout_id": ("uuid", in_order(ids))}
     return sets.select_later(connection, "checkouts", keys, select=_CHECKOUT_COLUMNS)
 
 

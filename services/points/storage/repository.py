@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -12,9 +13,11 @@ import structlog
 from sqlalchemy import Connection
 
 from chassis.clock import Clock
+from chassis.identifiers import in_order
 from chassis.storage import sets
 from chassis.telemetry.metrics import counter
 from services.points.domain.accounts import Member
+from services.points.domain.answers import Posted
 from services.points.domain.assets import Asset, House
 from services.points.domain.books import Books
 from services.points.domain.commands import (
@@ -32,7 +35,6 @@ from services.points.domain.commands import (
 from services.points.domain.maturing import of_checkout
 from services.points.domain.movements import Movements, MovementTerms
 from services.points.domain.programme import Programmes
-from services.points.domain.records import PostedCheckout
 from services.points.domain.warnings import horizons
 from services.points.storage import (
     extensions,
@@ -55,9 +57,12 @@ RULE_FAULTS = counter(
     "Checkouts that went on without a rule because its condition failed, by the rule's code.",
     ("rule",),
 )
+MEMBERS_KNOWN_MAX: Final = 100_000
+"""Members whose row is known to be there: of some 100 bytes each, they take ten megabytes."""
+
 _log = structlog.get_logger(__name__)
 _ON_CHECKOUTS = (PostCheckout, CancelPost, ReverseCheckout)
-_UNIQUE_FOR_EVER = {
+_UNIQUE_FOR_EVER: Final = {
     "checkouts_pkey",
     "top_ups_pkey",
     "reversals_pkey",
@@ -73,13 +78,18 @@ class PointsRepository:
 
     The clock only tells which lots are due when they are loaded; what is decided is decided by
     the executor's `now`. Versions of the programme are immutable, so they are kept between
-    batches; newer ones are read in each.
+    batches; newer ones are read in each. So are the ids of members who are known to be there, since
+    their rows stay: what is inserted for nothing costs the server as much as what is new.
     """
+
+    saves_blindly = True
+    unique_for_ever = _UNIQUE_FOR_EVER
 
     def __init__(self, clock: Clock, terms: MovementTerms | None = None) -> None:
         self._clock = clock
         self._terms = terms or MovementTerms()
         self._programmes = Programmes()
+        self._there: set[UUID] = set()
 
     def lock(self, connection: Connection, commands: Sequence[Command]) -> Books:
         """Insert missing members and lock all of the batch in the order of their ids.
@@ -94,10 +104,12 @@ class PointsRepository:
         self, connection: Connection, commands: Sequence[Command]
     ) -> Callable[[], Books]:
         """Do the same in the round trip under way, with what its commands' ids are known as."""
-        ids = sorted({member_id for command in commands for member_id in members_of(command)})
+        ids = in_order({member_id for command in commands for member_id in members_of(command)})
+        there = self._there
+        new = [member_id for member_id in ids if member_id not in there]
         newer = programmes.ask_newer(connection, self._programmes)
         sets.insert_columns(
-            connection, "members", {"member_id": ("uuid", ids)}, on_conflict="DO NOTHING"
+            connection, "members", {"member_id": ("uuid", new)}, on_conflict="DO NOTHING"
         )
         locked = loading.ask_members(connection, ids, lock=True)
         known = loading.ask_checkouts(connection, _checkout_ids(commands))
@@ -105,6 +117,9 @@ class PointsRepository:
         def books() -> Books:
             programmes.add_newer(newer, self._programmes)
             members = locked()
+            if len(members) != len(ids):
+                self._there = set()
+                raise psycopg.errors.SerializationFailure("a member's row has gone: insert it anew")
             return _LockedBooks(
                 members,
                 self._programmes.known_now(),
@@ -122,48 +137,52 @@ class PointsRepository:
         load_books(connection, state, commands, now, known=state.known, lock=True)
 
     def save(self, connection: Connection, state: Books) -> None:
-        """Write what changed; an id that another replica took meanwhile reruns the batch."""
+        """Write what changed, without waiting for any of it."""
         changes = state.changes
         changed = dict.fromkeys(changes.members())
         holds_changed = bool(changes.new_holds or changes.resolved_holds)
-        try:
-            with sets.pipelined(connection):
-                saving.insert_postings(connection, changes.entries)
-                saving.insert_lots(connection, changes.new_lots)
-                saving.update_lots(connection, changes.touched_lots)
-                saving.insert_posted(connection, changes.posted)
-                saving.insert_fences(connection, changes.fenced)
-                saving.insert_reversals(connection, changes.reversed)
-                saving.update_reversed(connection, changes.reversed_checkouts)
-                saving.insert_top_ups(connection, changes.top_ups)
-                pending.save(connection, changes)
-                limits.save(connection, state.limits)
-                warnings.insert_warned(connection, changes.warned)
-                if changes.extensions:
-                    extensions.save(connection, changes)
-                imports.insert_imported(connection, changes.imported)
-                saving_movements.save(connection, changes.movements)
-                if holds_changed:
-                    holds.save(connection, changes)
-                members = [state.members[each] for each in changed]
-                saving.update_members(connection, members, holds=holds_changed)
-        except psycopg.errors.UniqueViolation as error:
-            if error.diag.constraint_name in _UNIQUE_FOR_EVER:
-                raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
-            raise
-        _report_faults(changes.posted)
+        with sets.pipelined(connection):
+            saving.insert_postings(connection, changes.entries)
+            saving.insert_lots(connection, changes.new_lots)
+            saving.update_lots(connection, changes.touched_lots)
+            saving.insert_posted(connection, changes.posted)
+            saving.insert_fences(connection, changes.fenced)
+            saving.insert_reversals(connection, changes.reversed)
+            saving.update_reversed(connection, changes.reversed_checkouts)
+            saving.insert_top_ups(connection, changes.top_ups)
+            pending.save(connection, changes)
+            limits.save(connection, state.limits)
+            warnings.insert_warned(connection, changes.warned)
+            if changes.extensions:
+                extensions.save(connection, changes)
+            imports.insert_imported(connection, changes.imported)
+            saving_movements.save(connection, changes.movements)
+            if holds_changed:
+                holds.save(connection, changes)
+            members = [state.members[each] for each in changed]
+            saving.update_members(connection, members, holds=holds_changed)
+
+    def committed(self, state: Books) -> None:
+        """Tell operators of rules that were left out, and note which members are there."""
+        for record in state.changes.posted:
+            answer = record.checkout.answer
+            if answer is not None and answer.posted.rule_faults:
+                _report_faults(answer.posted)
+        if len(self._there) > MEMBERS_KNOWN_MAX:
+            self._there = set()
+        self._there.update(state.members)
 
 
-def _report_faults(posted: Sequence[PostedCheckout]) -> None:
-    """Tell operators of rules that were left out; what a guest bought is not their business."""
-    for record in posted:
-        answer = record.checkout.answer
-        for fault in answer.posted.rule_faults if answer else ():
-            RULE_FAULTS.prometheus.labels(fault.rule).inc()
-            version = answer.posted.programme_version if answer else 0
-            _log.warning(
-                "rule.failed", rule=fault.rule, programme_version=version, problem=fault.message
-            )
+def _report_faults(posted: Posted) -> None:
+    """Count and log them; what a guest bought is not the operators' business."""
+    for fault in posted.rule_faults:
+        RULE_FAULTS.prometheus.labels(fault.rule).inc()
+        _log.warning(
+            "rule.failed",
+            rule=fault.rule,
+            programme_version=posted.programme_version,
+            problem=fault.message,
+        )
 
 
 @dataclass(slots=True)
