@@ -75,11 +75,12 @@ class ThreadCaller(Generic[A]):
 
 @dataclass(slots=True)
 class Waiting(Generic[C, A]):
-    """One queued command and who waits for it."""
+    """One queued command and who waits for it; the queue notes the rows it locks in `keys`."""
 
     submission: Submission[C]
     callers: Callers[A] = field(compare=False)
     position: int = 0
+    keys: Collection[Hashable] = ()
 
 
 class CommandQueue(Generic[C, A]):
@@ -104,7 +105,7 @@ class CommandQueue(Generic[C, A]):
     ) -> None:
         self._limit = limit
         self._batch_limit = batch_limit
-        self._keys_of = keys_of or _no_keys
+        self._keys_of = keys_of
         self._beside = beside
         self._queue: deque[Waiting[C, A]] = deque()
         self._gate = threading.Lock()
@@ -128,6 +129,9 @@ class CommandQueue(Generic[C, A]):
             if not self._open:
                 return 0
             fitting = min(len(waiting), max(0, self._limit - len(self._queue)))
+            if self._keys_of is not None:
+                for each in waiting[:fitting]:
+                    each.keys = self._keys_of(each.submission.command)
             self._queue.extend(waiting[:fitting])
             if self._sleepers and len(self._queue) >= self._sleepers[-1].wanted:
                 self._sleepers.pop().bell.release()
@@ -150,7 +154,7 @@ class CommandQueue(Generic[C, A]):
             if batch:
                 self._in_flight += 1
                 for each in batch:
-                    self._busy.update(self._keys_of(each.submission.command))
+                    self._busy.update(each.keys)
                 self._count_anew()
             elif self._open and self._queue:
                 self._sleep(_Sleeper(len(self._queue) + self._beside, found_blocked=True), -1)
@@ -164,7 +168,7 @@ class CommandQueue(Generic[C, A]):
         with self._gate:
             self._in_flight -= 1
             for each in batch:
-                self._busy.difference_update(self._keys_of(each.submission.command))
+                self._busy.difference_update(each.keys)
 
     def close(self) -> None:
         """Accept nothing more; each taker reaches its end once the queue is empty."""
@@ -187,7 +191,7 @@ class CommandQueue(Generic[C, A]):
         left: list[Waiting[C, A]] = []
         for _ in range(min(len(self._queue), 2 * self._batch_limit)):
             each = self._queue.popleft()
-            keys = self._keys_of(each.submission.command)
+            keys = each.keys
             if blocked.isdisjoint(keys):
                 free.append(each)
                 if len(free) == self._batch_limit:
@@ -218,10 +222,6 @@ class CommandQueue(Generic[C, A]):
         self._gate.acquire()
         if not rung and sleeper in self._sleepers:
             self._sleepers.remove(sleeper)
-
-
-def _no_keys(_command: object) -> Collection[Hashable]:
-    return ()
 
 
 class _Sleeper:

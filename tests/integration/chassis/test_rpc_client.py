@@ -228,6 +228,24 @@ def test_concurrent_calls_become_one_batch_and_each_item_has_its_own_outcome(
     asyncio.run(scenario())
 
 
+def test_an_item_with_a_nul_is_refused_alone(certificates: Path) -> None:
+    async def scenario() -> None:
+        world = BatchWorld()
+        request = echo.BatchEchoRequest()
+        for text in ("a", "b\0c", "d"):
+            request.items.add().request.text = text
+        async with (
+            serving(certificates, echo.EchoServicer(on_batch=world.serve)) as server,
+            connected(certificates, server.port) as (channel, stub),
+        ):
+            response = await channel.call(stub.BatchEcho, request, timeout_seconds=10)
+        told = [outcome.response.text or outcome.error.message for outcome in response.outcomes]
+        assert told == ["A", "text: must not hold the character NUL", "D"]
+        assert [each.text for each in world.executor.batches[0]] == ["a", "d"]
+
+    asyncio.run(scenario())
+
+
 def test_items_of_a_batch_keep_their_own_deadline_and_trace_and_late_ones_are_not_run(
     certificates: Path,
 ) -> None:

@@ -115,6 +115,29 @@ def test_the_books_balance_and_a_tampered_balance_lot_or_debt_names_its_member(
     asyncio.run(verify())
 
 
+def test_a_member_whose_row_has_gone_is_inserted_anew(serve: Serve, ledger_url: str) -> None:
+    async def lose_one() -> None:
+        async with serve() as points:
+            caller, member, other = points.caller(), uuid4(), uuid4()
+            await caller.call("TopUp", top_up(other, 50_000))
+            with pytest.raises(Refusal) as refused:  # nothing but the row is left of it
+                await caller.call("Post", post(purchase(member, 20_000, points=100)))
+            assert refused.value.reason == "INSUFFICIENT_POINTS"
+            with psycopg.connect(ledger_url, autocommit=True) as connection:
+                gone = connection.execute("DELETE FROM members WHERE member_id = %s", (member,))
+                assert gone.rowcount == 1
+            items = [
+                pb.BatchPostItem(request=post(purchase(each, 10_000))) for each in (member, other)
+            ]
+            answer = await caller.call("BatchPost", pb.BatchPostRequest(items=items))
+            versions = [each.response.posted.balances.member_version for each in answer.outcomes]
+            assert versions == [1, 2]
+            books = await points.caller("operator").call("VerifyBooks", pb.VerifyBooksRequest())
+            assert books.balanced
+
+    asyncio.run(lose_one())
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -243,6 +243,10 @@ def test_a_condition_that_fails_at_run_time_lets_the_checkout_go_on_and_is_repor
             assert posted.points_earned == 103
             assert [fault.rule_code for fault in posted.rule_faults] == ["LONG_STAY"]
             assert "divide by zero" in posted.rule_faults[0].message
+            reported = REGISTRY.get_sample_value(
+                "huitouke_points_rule_faults_total", {"rule": "LONG_STAY"}
+            )
+            assert reported == 1, "operators are told of what was posted, not of what was asked"
             told = (await caller.call("CancelPost", cancel(member, dinner))).posted.posted
             assert told == posted
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.clock import ManualClock, SystemClock
-from chassis.identifiers import new_id
+from chassis.identifiers import in_order, new_id, parse_id
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -33,3 +37,25 @@ def test_ids_made_later_sort_later() -> None:
     ids = [new_id() for _ in range(1000)]
     assert ids == sorted(set(ids))
     assert {each.version for each in ids} == {7}
+
+
+@given(st.uuids())
+def test_a_parsed_id_is_the_standard_librarys(known: UUID) -> None:
+    for text in (str(known), str(known).upper(), known.hex, f"{{{known}}}"):
+        parsed = parse_id(text)
+        assert parsed == known
+        assert hash(parsed) == hash(known)
+        assert str(parsed) == str(known)
+        assert parsed.is_safe is known.is_safe
+        assert pickle.loads(pickle.dumps(parsed)) == known  # noqa: S301 - made one line above
+
+
+@pytest.mark.parametrize("text", ["", "no id", "x" * 36, "1" * 40])
+def test_a_text_that_is_no_id_is_not_parsed(text: str) -> None:
+    with pytest.raises(ValueError, match=r"badly formed|invalid literal"):
+        parse_id(text)
+
+
+@given(st.sets(st.uuids(), max_size=20))
+def test_ids_are_ordered_as_they_compare(ids: set[UUID]) -> None:
+    assert in_order(ids) == sorted(ids)
