@@ -12,6 +12,7 @@ import pytest
 from huitouke.points.v1 import events_pb2
 from huitouke.points.v1 import points_service_pb2 as points_pb
 from huitouke.points.v1 import programme_service_pb2 as pb
+from prometheus_client import REGISTRY
 
 from chassis.kernel import Refusal
 from tests.integration.points.conftest import Serve
