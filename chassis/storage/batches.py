@@ -55,7 +55,7 @@ class _Effects(Generic[A]):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchRunner(Generic[C, S, A, E]):
     """Runs a batch of commands in one transaction of its own.
 
@@ -68,6 +68,13 @@ class BatchRunner(Generic[C, S, A, E]):
     answer_codec: AnswerCodec[A]
     encode_event: Callable[[E, datetime], OutboxEvent]
     clock: Clock
+    _locks: LocksLater[C, S] | None = field(init=False)
+    _hears: HearsOfCommits[S] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask the repository once what it can: to ask a protocol takes longer than a command."""
+        self._locks = self.repository if isinstance(self.repository, LocksLater) else None
+        self._hears = self.repository if isinstance(self.repository, HearsOfCommits) else None
 
     def run(self, batch: Sequence[Submission[C]]) -> list[Executed[A] | Refusal]:
         """Return each command's outcome after the commit.
@@ -93,8 +100,8 @@ class BatchRunner(Generic[C, S, A, E]):
             if error.diag.constraint_name in getattr(self.repository, "unique_for_ever", ()):
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
             raise
-        if state is not None and isinstance(self.repository, HearsOfCommits):
-            self.repository.committed(state)
+        if state is not None and self._hears is not None:
+            self._hears.committed(state)
         if len(effects.first_of) == len(batch):  # no request came twice, as nearly always
             outcomes = effects.outcomes
             return [outcomes[index] for index in range(len(batch))]
@@ -129,11 +136,11 @@ class BatchRunner(Generic[C, S, A, E]):
         self, transaction: Transaction, commands: Sequence[C], asked: Sequence[requests.Key]
     ) -> tuple[S, Mapping[requests.Key, requests.Remembered]]:
         """Lock what the commands touch, and look up in later statements what is remembered."""
-        connection, repository = transaction.connection, self.repository
-        if not isinstance(repository, LocksLater):
-            return repository.lock(connection, commands), transaction.remembered(asked)()
+        connection = transaction.connection
+        if self._locks is None:
+            return self.repository.lock(connection, commands), transaction.remembered(asked)()
         with transaction.together():
-            locked = repository.lock_later(connection, commands)
+            locked = self._locks.lock_later(connection, commands)
             remembered = transaction.remembered(asked)
         return locked(), remembered()
 
