@@ -97,7 +97,7 @@ class BatchRunner(Generic[C, S, A, E]):
                     effects.now,
                 )
         except psycopg.errors.UniqueViolation as error:
-            if error.diag.constraint_name in getattr(self.repository, "unique_for_ever", ()):
+            if taken_meanwhile(error, self.repository):
                 raise psycopg.errors.SerializationFailure("an id was taken meanwhile") from error
             raise
         if state is not None and self._hears is not None:
@@ -225,6 +225,11 @@ class BatchRunner(Generic[C, S, A, E]):
             return step(*args)
         except Exception as error:
             raise BlamedError(index, error) from error
+
+
+def taken_meanwhile(error: psycopg.errors.UniqueViolation, repository: object) -> bool:
+    """Whether another replica took an id of those that are `unique_for_ever` in `repository`."""
+    return error.diag.constraint_name in getattr(repository, "unique_for_ever", ())
 
 
 def _nothing() -> None:

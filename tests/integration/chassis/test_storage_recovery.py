@@ -27,6 +27,7 @@ from cli.local.ports import free_port
 from cli.local.postgres import PostgresServer
 from tests.integration.chassis.storage_accounts import (
     Accounts,
+    State,
     accounting,
     answer_all,
     answer_in_one_batch,
@@ -89,6 +90,44 @@ class TroubleOnce:
             pid = driver(connection).info.backend_pid
             with self._engine.begin() as other:
                 other.execute(self._sql, {"pid": pid})
+
+
+class Taking(Accounts):
+    """Accounts whose first journal row another replica writes just before the first save."""
+
+    saves_blindly = True
+    unique_for_ever = frozenset({"journal_pkey"})
+
+    def __init__(self, engine: Engine, member: UUID) -> None:
+        super().__init__(before_save=self._interfere)
+        self._engine = engine
+        self._member = member
+        self.saves = 0
+        self.told: list[int] = []
+
+    def committed(self, state: State) -> None:
+        self.told.append(state.accounts[self._member].balance)
+
+    def _interfere(self, _connection: Connection) -> None:
+        self.saves += 1
+        change = "INSERT INTO journal VALUES (:id, 1, 5, now())"
+        if self.saves > 1:
+            change = "DELETE FROM journal WHERE member_id = :id"
+        with self._engine.begin() as other:
+            other.execute(sa.text(change), {"id": self._member})
+
+
+def test_a_batch_runs_again_where_another_replica_took_an_id_meanwhile(
+    engine: Engine, member: UUID
+) -> None:
+    watcher, repository = Watcher(), Taking(engine, member)
+    commands = [submission(member, 1), submission(member, 2)]
+    with started(accounting(engine, repository=repository, observer=watcher)) as executor:
+        outcomes = answer_all(executor, commands[:1]) + answer_all(executor, commands[1:])
+    assert [balance_in(each) for each in outcomes] == [1, 3]
+    assert repository.saves == 3
+    assert repository.told == [1, 3], "only what was committed is told"
+    assert watcher.poisons == []
 
 
 def test_a_command_that_blows_up_fails_alone_and_leaves_no_trace(
