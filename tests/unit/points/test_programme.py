@@ -172,6 +172,28 @@ def test_whoever_reads_a_retirement_s_number_finds_its_end() -> None:
     assert ends_then == [START]
 
 
+def test_whoever_finds_a_version_that_counts_activity_finds_that_one_does() -> None:
+    seen: list[tuple[int, bool]] = []
+
+    class Watched(Programmes):
+        """Tells what another thread may read before each of its changes and after it."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if seen:
+                seen.append((self.latest_version, self.counts_activity))
+            super().__setattr__(name, value)
+            if seen:
+                seen.append((self.latest_version, self.counts_activity))
+
+    known = Watched([programme()])
+    seen.append((known.latest_version, known.counts_activity))
+    known.add(replace(programme(months=0, points_expire_after_idle_months=1), version=2))
+    known.add(replace(programme(), version=3))
+    assert {counts for version, counts in seen if version == 1} == {False, True}
+    assert {counts for version, counts in seen if version > 1} == {True}
+    assert seen[-1] == (3, True)
+
+
 @pytest.mark.parametrize(
     ("policies", "field", "says"),
     [
