@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from cli.suite import Suite
 from tests.integration.gateway.till import (
     Operator,
     Till,
-    instant,
     new_request_id,
     purchase,
     refusal_of,
@@ -38,20 +36,17 @@ class Prices:
         self._usual = operator.call(operator.points.GetProgramme, request).programme
 
     def halve(self) -> None:
-        """Points are worth half, as of a minute ago, and nobody may owe any."""
+        """Points are worth half, since the usual version is valid, and nobody may owe any."""
         halved = programme_pb2.Programme()
         halved.CopyFrom(self._usual)
         halved.redemption.points_per_unit *= 2
         halved.clawback = programme_pb2.CLAWBACK_REFUSE
-        self._publish(halved, timedelta(minutes=1))
+        self._publish(halved)
 
     def restore(self) -> None:
-        usual = programme_pb2.Programme()
-        usual.CopyFrom(self._usual)
-        self._publish(usual, timedelta(seconds=0))
+        self._publish(self._usual)
 
-    def _publish(self, programme: programme_pb2.Programme, ago: timedelta) -> None:
-        programme.valid_from.CopyFrom(instant(datetime.now(UTC) - ago))
+    def _publish(self, programme: programme_pb2.Programme) -> None:
         request = points_service_pb2.PublishProgrammeRequest(
             request_id=new_request_id(), programme=programme
         )
