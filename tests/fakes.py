@@ -25,9 +25,9 @@ from gateway.domain.participants import Posted
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def refused(reason: str) -> Refusal:
+def refused(reason: str, **metadata: str) -> Refusal:
     """A rule's refusal, which a participant remembers."""
-    return Refusal(Category.PRECONDITION, reason, "refused by a rule")
+    return Refusal(Category.PRECONDITION, reason, "refused by a rule", metadata=metadata)
 
 
 def away() -> Refusal:
@@ -40,10 +40,14 @@ class FakeLedger:
     """The points service: holds, posts once, remembers, fences. Requests are `<verb>:<checkout>`.
 
     What follows an `@` in a request is content of its own. `insufficient` names checkouts whose
-    post or hold is refused; `to_pay` what is left to pay of others. `holds` are the open ones.
+    post or hold is refused, `unexpected` those whose post is, because another amount is left to
+    pay; `to_pay` what is left to pay of others. The points that `spent` ones earned are gone: they
+    are only undone. `holds` are the open ones.
     """
 
     insufficient: set[str] = field(default_factory=set)
+    unexpected: set[str] = field(default_factory=set)
+    spent: set[str] = field(default_factory=set)
     holds: set[str] = field(default_factory=set)
     authorized: set[str] = field(default_factory=set)
     to_pay: dict[str, int] = field(default_factory=dict)
@@ -80,15 +84,31 @@ class FakeLedger:
 
     def _check(self, request: bytes, checkout: str) -> None:
         """Refuse what a rule refuses, now and for ever."""
-        key = f"{request.decode().partition(':')[0]}:{checkout}"
+        verb = request.decode().partition(":")[0]
+        key = f"{verb}:{checkout}"
         if key in self.remembered:
             raise self.remembered[key].copy(replayed=True)
-        if checkout in self.fenced or checkout in self.insufficient:
-            reason = "CHECKOUT_CANCELLED" if checkout in self.fenced else "INSUFFICIENT_POINTS"
-            self.remembered[key] = refused(reason)
+        if checkout in self.fenced:
+            self.remembered[key] = refused("CHECKOUT_CANCELLED")
+        elif checkout in self.insufficient:
+            self.remembered[key] = refused("INSUFFICIENT_POINTS")
+        elif verb == "post" and checkout in self.unexpected:
+            self.remembered[key] = refused("TO_PAY_DIFFERS", to_pay_minor="0")
+        if key in self.remembered:
             raise self.remembered[key].copy()
 
     def reverse(self, request: bytes) -> str:
+        """Once; the same again is the first answer again, whichever it was."""
+        checkout = _checkout_of(request)
+        if checkout not in self.posted:
+            raise refused("CHECKOUT_NOT_FOUND")
+        if checkout in self.spent:
+            raise refused("EARNED_POINTS_SPENT")
+        self.reversed.add(checkout)
+        return checkout
+
+    def undo(self, request: bytes) -> str:
+        """Reverse it also where its points are spent."""
         checkout = _checkout_of(request)
         if checkout not in self.posted:
             raise refused("CHECKOUT_NOT_FOUND")

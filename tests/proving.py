@@ -3,7 +3,8 @@
     python -m tests.proving [histories] [races] [mutants]
 
 Without a word all three. The environment says how much: HISTORIES, HISTORIES_POSTGRES,
-HISTORIES_SEED, RACE_ROUNDS, and MUTANTS_EVERY=10 for a tenth of the mutants, evenly spread.
+HISTORIES_SEED, RACE_ROUNDS, MUTANTS_ONLY="activity,hold*" for the mutants of these modules of the
+rules, and MUTANTS_EVERY=10 for a tenth of the mutants, evenly spread.
 docs/proof.md says what each proves, and lists the mutants that are known to survive.
 """
 
@@ -15,7 +16,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ from tests import servers
 ROOT: Final = Path(__file__).parent.parent
 MUTANTS: Final = ROOT / "mutants"
 RULES: Final = "services/points/domain"
+_PACKAGE: Final = RULES.replace("/", ".") + "."
 KILLED_MIN: Final = 0.85
 WORKERS: Final = 2
 
@@ -55,7 +58,8 @@ def prove_races() -> bool:
 
 
 def _passes(files: list[str], **amounts: str) -> bool:
-    print(f"{' '.join(f'{name}={value}' for name, value in amounts.items())}", flush=True)
+    said = [f"{name}={os.environ.get(name, value)}" for name, value in amounts.items()]
+    print(" ".join(said), flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", "--durations=5", *files]
     return _run(command, amounts) == 0
 
@@ -66,19 +70,40 @@ def prove_mutants() -> bool:
     All are tried with few histories and examples; who survives that, again with many. So is who
     took too long: a busy machine must not pass for a killer.
     """
-    shutil.rmtree(MUTANTS, ignore_errors=True)
     every = int(os.environ.get("MUTANTS_EVERY", "1"))
-    wanted: list[str] = []
+    only = os.environ.get("MUTANTS_ONLY", "")
+    modules = modules_named(only, [path.stem for path in (ROOT / RULES).glob("*.py")])
+    shutil.rmtree(MUTANTS, ignore_errors=True)
+    wanted = [f"{_PACKAGE}{module}.*" for module in modules] if only else []
     if every > 1:
-        _mutmut(FIRST, "services.points.domain.calendar*")  # makes all, tries few
-        wanted = sorted(_outcomes())[::every]
+        _mutmut(FIRST, f"{_PACKAGE}calendar.*")  # makes all, tries few
+        made = [name for name in sorted(_outcomes()) if _module_of(name) in modules]
+        wanted = made[::every]
     _mutmut(FIRST, *wanted)
     left = [name for name, outcome in _outcomes().items() if outcome in {SURVIVED, ENDLESS}]
     if left:
         print(f"{len(left)} survived few histories, or took too long; again with many", flush=True)
         (MUTANTS / "mutmut-stats.json").unlink()  # how long tests take, which is more now
         _mutmut(THOROUGH, *left)
-    return _told(every)
+    return _told(every, only)
+
+
+def modules_named(only: str, modules: Collection[str]) -> list[str]:
+    """The modules that `only` names, by commas and wildcards; all where it says nothing.
+
+    Raises ValueError for a name that no module has: nothing would be tried, and seem proven.
+    """
+    wanted = set()
+    for pattern in [each.strip() for each in only.split(",") if each.strip()] or ["*"]:
+        found = [module for module in modules if fnmatchcase(module, pattern)]
+        if not found:
+            raise ValueError(f"MUTANTS_ONLY: {RULES} has no module {pattern}")
+        wanted.update(found)
+    return sorted(wanted)
+
+
+def _module_of(mutant: str) -> str:
+    return mutant.removeprefix(_PACKAGE).partition(".")[0]
 
 
 def _mutmut(amounts: Mapping[str, str], *names: str) -> None:
@@ -103,11 +128,11 @@ def _noted() -> Iterator[tuple[str, str]]:
             yield name, "" if code is None else _BY_EXIT_CODE.get(code, KILLED)
 
 
-def _told(every: int) -> bool:
+def _told(every: int, only: str) -> bool:
     """Print the figures and the survivors, and whether few enough survived."""
     tried = {name: outcome for name, outcome in _outcomes().items() if outcome}
     counted = Counter(tried.values())
-    print(f"mutants tried: {len(tried)} (every {every}.): {dict(counted)}")
+    print(f"mutants tried: {len(tried)} of {only or 'all'} (every {every}.): {dict(counted)}")
     for name in sorted(tried):
         if tried[name] != KILLED:
             print(f"  {tried[name]}: {name}")

@@ -9,9 +9,11 @@ from huitouke.coupon.v1 import coupon_service_pb2
 from huitouke.points.v1 import hold_pb2, points_service_pb2
 
 from chassis.rpc.client import Channel
+from chassis.telemetry.logs import get_logger
 from gateway.clients.batches import batched
 from gateway.domain.participants import Posted, Reversed
 
+_log = get_logger("gateway.participants")
 _POINTS = "/huitouke.points.v1.PointsService/"
 _COUPON = "/huitouke.coupon.v1.CouponService/"
 
@@ -38,6 +40,7 @@ class ServiceParticipants:
             points, _POINTS + "CancelPost", points_service_pb2.CancelPostResponse
         )
         self._reverse = _raw(points, _POINTS + "Reverse", points_service_pb2.ReverseResponse)
+        self._undo = _raw(points, _POINTS + "UndoPost", points_service_pb2.UndoPostResponse)
         self._reversals = batched(
             points, _POINTS + "BatchReverse", points_service_pb2.BatchReverseResponse
         )
@@ -62,6 +65,22 @@ class ServiceParticipants:
 
     async def reverse_post(self, request: bytes) -> None:
         await self._call(self._points, self._reverse, request)
+
+    async def undo_post(self, request: bytes) -> None:
+        """By an RPC of its own: a ledger without it answers UNIMPLEMENTED, which passes.
+
+        An unknown field it would ignore, and remember its refusal (docs/decisions/0171).
+        """
+        wanted = points_service_pb2.ReverseRequest.FromString(request)
+        undo = points_service_pb2.UndoPostRequest(
+            request_id=f"undo/{wanted.checkout_id}",
+            member_id=wanted.member_id,
+            checkout_id=wanted.checkout_id,
+            place=wanted.place,
+        )
+        answer = await self._call(self._points, self._undo, undo.SerializeToString())
+        debt = answer.reversal.debt_recorded
+        _log.warning("checkout_undone", checkout=wanted.checkout_id, debt_points=debt)
 
     async def redeem(self, request: bytes) -> None:
         await self._redeems.call(request, timeout_seconds=self._timeout_seconds)

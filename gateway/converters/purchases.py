@@ -187,7 +187,24 @@ def post_request(bill: Bill, checkout_id: str, hold_id: str = "") -> bytes:
         + _POST.part("checkout_id", in_bytes)
         + _POST.part("purchase", to_ledger_purchase(bill).SerializeToString())
         + (_POST.part("hold_id", hold_id.encode()) if hold_id else b"")
+        + _expectation(bill)
     )
+
+
+def _expectation(bill: Bill) -> bytes:
+    """Return the part of a post that has it refused where the till's tenders don't fit."""
+    if not _may_differ(bill):
+        return b""
+    expected = points_service_pb2.PostRequest(expected_to_pay_minor=bill.tendered_minor)
+    return expected.SerializeToString()
+
+
+def _may_differ(bill: Bill) -> bool:
+    """Whether the tenders were checked against what only the ledger prices: points.
+
+    Between the quote and the post another programme may have been published.
+    """
+    return bill.tendered_minor is not None and bill.purchase.redeem_points > 0
 
 
 def cancel_post_request(member_id: str, checkout_id: str) -> bytes:
@@ -224,12 +241,12 @@ def coupon_requests(bill: Bill, checkout_id: str) -> tuple[bytes, bytes, bytes]:
 
 
 def reverse_if_mispriced(bill: Bill, checkout_id: str) -> bytes:
-    """Return the request that undoes the post, should points turn out to be worth something else.
+    """Return the request that undoes a post whose tenders don't fit, for who books it all the same.
 
-    Between the quote that the tenders were checked against and the post, another programme may
-    have been published. The checkout's id serves as the reversal's: there is no refund.
+    A ledger of an earlier release does not read what the post expects. The checkout's id serves as
+    the reversal's: there is no refund.
     """
-    if bill.tendered_minor is None or not bill.purchase.redeem_points:
+    if not _may_differ(bill):
         return b""
     reverse = points_service_pb2.ReverseRequest(
         request_id=f"reverse/{checkout_id}",

@@ -187,9 +187,22 @@ class Coordinator:
 
     async def _reverse(self, course: _Course) -> None:
         assert course.posted is not None
-        await self._participants.reverse_post(course.record.opening.plan.reverse)
+        await self._undo(course.record.opening.plan.reverse)
         course.refusal = errors.tenders_differ(course.posted.to_pay_minor)
         course.progress = replace(course.progress, posting=Posting.NEVER)
+
+    async def _undo(self, request: bytes) -> None:
+        """Undo a post that no till was told of, whatever became of the points it earned."""
+        try:
+            try:
+                await self._participants.reverse_post(request)
+            except Refusal as refusal:
+                if refusal.reason != "EARNED_POINTS_SPENT":
+                    raise
+                await self._participants.undo_post(request)
+        except Refusal as refusal:
+            if refusal.reason != "ALREADY_REVERSED":  # else an operator has done it by hand
+                raise
 
     async def _release(self, course: _Course) -> None:
         """Before the decision it may wait: the till's answer does not hang on it."""
@@ -261,8 +274,11 @@ def _refused(course: _Course, refusal: Refusal) -> None:
         course.progress = replace(course.progress, posting=Posting.DOUBTFUL)
         return
     # A fence comes from a driver that went back: what it says is that it never happens.
-    fenced = refusal.reason in FENCES
-    course.refusal = errors.checkout_cancelled() if fenced else refusal
+    if refusal.reason in FENCES:
+        refusal = errors.checkout_cancelled()
+    elif refusal.reason == "TO_PAY_DIFFERS":
+        refusal = errors.tenders_differ(int(refusal.metadata["to_pay_minor"]))
+    course.refusal = refusal
     course.progress = replace(course.progress, posting=Posting.NEVER)
 
 

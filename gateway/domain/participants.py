@@ -61,6 +61,13 @@ class Participants(Protocol):
         """Undo a posting that the till's tenders do not fit."""
         ...
 
+    async def undo_post(self, request: bytes) -> None:
+        """Do the same where the ledger refuses: points that are spent already are owed then.
+
+        `request` is the very one of `reverse_post`.
+        """
+        ...
+
     async def redeem(self, request: bytes) -> None:
         """Use what was set aside."""
         ...

@@ -36,7 +36,7 @@ class Posting(Enum):
     UNKNOWN = auto()
     DOUBTFUL = auto()  # refused in a way that does not exclude that it was, or will be, posted
     DONE = auto()
-    MISPRICED = auto()  # posted, but another amount is left to pay than the till's tenders
+    MISPRICED = auto()  # posted, by or for an earlier release, though the till's tenders don't fit
     NEVER = auto()
 
 

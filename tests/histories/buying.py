@@ -63,7 +63,10 @@ def _post(
         pay_stored_value_minor=stored,
     )
     purchase.occurred_at.FromDatetime(stage.model.now + timedelta(seconds=dice.of(DELAYS)))
-    return post_purchase(stage, purchase, stage.new_id())
+    worth = points * 100 // stage.model.programmes[-1].redemption.points_per_unit
+    to_pay = max(0, bill - worth - stored)
+    expected = dice.of([None, None, None, None, None, None, to_pay, to_pay + 1])
+    return post_purchase(stage, purchase, stage.new_id(), expected=expected)
 
 
 def stay(stage: Stage, dice: Dice) -> Happening:
@@ -104,10 +107,19 @@ def buy_again(stage: Stage, dice: Dice) -> Happening:
 
 
 def post_purchase(
-    stage: Stage, purchase: Purchase, checkout_id: str, hold_id: str = ""
+    stage: Stage,
+    purchase: Purchase,
+    checkout_id: str,
+    hold_id: str = "",
+    expected: int | None = None,
 ) -> Happening:
+    """`expected` is what the till thinks is left to pay, if it says so."""
     stage.checkouts.append((purchase.member_id, checkout_id))
     request = pb.PostRequest(
-        request_id=stage.request_id(), checkout_id=checkout_id, purchase=purchase, hold_id=hold_id
+        request_id=stage.request_id(),
+        checkout_id=checkout_id,
+        purchase=purchase,
+        hold_id=hold_id,
+        expected_to_pay_minor=expected,
     )
     return stage.ask(request)

@@ -19,8 +19,9 @@ from huitouke.type.v1.place_pb2 import Place
 from tests.model.imports import Row
 from tests.model.ledger import Ledger
 
-NUMBERS: Final = 2**24
-"""Hypothesis draws evenly from fewer than this many; the factors of a step multiply to less."""
+NUMBER_BYTES: Final = 4
+NUMBERS: Final = 2 ** (8 * NUMBER_BYTES)
+"""So many there are to draw; the factors of a step multiply to less."""
 
 T = TypeVar("T")
 PLACES: Final = [

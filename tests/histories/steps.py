@@ -83,6 +83,22 @@ def reverse(stage: Stage, dice: Dice) -> Happening:
     return stage.ask(request)
 
 
+def undo(stage: Stage, dice: Dice) -> Happening:
+    """What no till was told of is undone: lately posted, whatever became of its points."""
+    member_id, checkout_id = stage.one_of_the_last(dice, stage.checkouts) or (
+        stage.member_ids[0],
+        stage.new_id(),
+    )
+    return stage.ask(
+        pb.UndoPostRequest(
+            request_id=stage.request_id(),
+            member_id=dice.of([member_id] * 15 + [stage.member_ids[0]]),
+            checkout_id=checkout_id,
+            place=dice.of(PLACES),
+        )
+    )
+
+
 def cancel(stage: Stage, dice: Dice) -> Happening:
     """Settle a doubt: about a checkout that is known, or about one that never arrived."""
     member_id = dice.of(stage.member_ids)
@@ -146,6 +162,7 @@ _WEIGHTS: Final[Sequence[tuple[Step, int]]] = [
     (wait, 8),
     (wait_for_an_end, 3),
     (reverse, 10),
+    (undo, 2),
     (cancel, 3),
     (buying.stay, 4),
     (buying.buy_again, 2),

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from tests.histories.playing import Script
-from tests.histories.stage import NUMBERS
+from tests.histories.stage import NUMBER_BYTES
 from tests.histories.steps import STEPS
 
 SEED: Final = int(os.environ.get("HISTORIES_SEED", "20260310"))
@@ -47,12 +47,19 @@ MEMORY: Final = Amount(int(os.environ.get("HISTORIES", "500")), 60, 200, 125)
 POSTGRES: Final = Amount(int(os.environ.get("HISTORIES_POSTGRES", "50")), 25, 50, 25)
 
 
+def int_of_bytes(drawn: bytes) -> int:
+    return int.from_bytes(drawn, "big")
+
+
 def proven(amount: Amount, share: int) -> Callable[[Callable[[Script], None]], Callable[[], None]]:
     """Run a function of a script on one share of the histories; shrinks the first that fails.
 
     Shorter histories than `shortest` come out of shrinking: steps of kind 0 do nothing.
     """
-    step = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, NUMBERS - 1))
+    # Bytes are drawn evenly; of as large an integer Hypothesis would draw each length as often, so
+    # that all but the first choices of most steps would be their first options.
+    number = st.binary(min_size=NUMBER_BYTES, max_size=NUMBER_BYTES).map(int_of_bytes)
+    step = st.tuples(st.integers(0, len(STEPS) - 1), number)
     scripts = st.lists(step, min_size=amount.shortest, max_size=amount.longest).map(Script)
 
     def decorate(play: Callable[[Script], None]) -> Callable[[], None]:

@@ -40,6 +40,7 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     else:
         parts = _parts(guest, purchase, now, programme.stored_value.spend_order)
     from_bonus = parts[BONUS]
+    to_pay = _to_pay(request, bill - value - stored)
 
     zone = ZoneInfo(purchase.place.time_zone)
     day = bought.astimezone(zone).date().isoformat()
@@ -51,7 +52,7 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     by_rule = earned(programme, asked, value + from_bonus)
     gifts = gifts_of(programme, purchase, by_rule, request.checkout_id, now)
     checkout = Checkout(purchase.member_id, points=purchase.redeem_points, gifts=gifts, day=day)
-    checkout.paid = [value, stored - from_bonus, from_bonus, bill - value - stored]
+    checkout.paid = [value, stored - from_bonus, from_bonus, to_pay]
     checkout.claimed = [0 for _ in gifts]
     checkout.clawback = programme.clawback
     checkout.rules = {rule.code: rule for rule in programme.earning_rules}
@@ -71,7 +72,7 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
         "points_value_minor": value,
         "cash_paid_minor": stored - from_bonus,
         "bonus_paid_minor": from_bonus,
-        "to_pay_minor": bill - value - stored,
+        "to_pay_minor": to_pay,
         "points_earned": sum(gift.points for gift in gifts),
         "debt_collected": collected,
         "earned_by": by_rule,
@@ -84,6 +85,12 @@ def post(ledger: Ledger, request: pb.PostRequest) -> Facts:
     facts = {"bill_minor": bill, "currency": "CNY", "hold_id": request.hold_id}
     guest.tell(now, "CheckoutPosted", {**facts, **checkout.answer})
     return checkout.answer
+
+
+def _to_pay(request: pb.PostRequest, left: int) -> int:
+    if request.HasField("expected_to_pay_minor") and request.expected_to_pay_minor != left:
+        raise Refused("TO_PAY_DIFFERS", to_pay_minor=left)
+    return left
 
 
 def _programme(ledger: Ledger, request: pb.PostRequest, bought: datetime) -> Programme:

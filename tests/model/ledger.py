@@ -32,7 +32,7 @@ from tests.model.movements import (
 )
 from tests.model.paying import Checkout
 from tests.model.payouts import refund_top_up, withdraw
-from tests.model.reversals import reverse
+from tests.model.reversals import reverse, undo
 from tests.model.top_ups import TopUp, top_up
 from tests.model.warnings import warn
 
@@ -40,6 +40,7 @@ OPERATIONS: Final[Mapping[type[Message], Callable[[Ledger, Any], Facts]]] = {
     pb.PostRequest: post,
     pb.CancelPostRequest: cancel,
     pb.ReverseRequest: reverse,
+    pb.UndoPostRequest: undo,
     pb.TopUpRequest: top_up,
     hold_pb2.AuthorizeHoldRequest: authorize,
     hold_pb2.CaptureHoldRequest: capture,

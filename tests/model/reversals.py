@@ -21,6 +21,21 @@ Parts = list[tuple[Lot, int]]
 
 
 def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
+    return _reverse(ledger, request, may_owe=False)
+
+
+def undo(ledger: Ledger, request: pb.UndoPostRequest) -> Facts:
+    """No till was told of it: whoever lacks points owes them."""
+    wanted = pb.ReverseRequest(
+        member_id=request.member_id,
+        checkout_id=request.checkout_id,
+        reversal_id=request.checkout_id,
+        place=request.place,
+    )
+    return _reverse(ledger, wanted, may_owe=True)
+
+
+def _reverse(ledger: Ledger, request: pb.ReverseRequest, *, may_owe: bool) -> Facts:
     checkout = _reversible(ledger, request)
     left = checkout.bill - sum(checkout.back)
     amount = request.amount_minor if request.HasField("amount_minor") else left
@@ -35,7 +50,7 @@ def reverse(ledger: Ledger, request: pb.ReverseRequest) -> Facts:
         points_back = floor(Fraction(checkout.points * back[0], checkout.paid[0]))
     restored = restore_plan(checkout, back, points_back)
     claims = claim_plan(checkout, refunded)
-    if checkout.clawback == CLAWBACK_REFUSE:
+    if checkout.clawback == CLAWBACK_REFUSE and not may_owe:
         coming = sum(part for lot, part in restored if lot.asset == POINTS and not lot.over(now))
         met_by_cancelling = sum(
             claim for gift, claim in zip(checkout.gifts, claims, strict=True) if gift.waiting

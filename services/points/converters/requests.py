@@ -40,6 +40,7 @@ WriteRequest = (
     pb.PostRequest
     | pb.CancelPostRequest
     | pb.ReverseRequest
+    | pb.UndoPostRequest
     | pb.TopUpRequest
     | hold_pb2.AuthorizeHoldRequest
     | hold_pb2.CaptureHoldRequest
@@ -57,7 +58,10 @@ def to_command(request: WriteRequest) -> Command:
 
 def _to_post(request: pb.PostRequest) -> PostCheckout:
     return PostCheckout(
-        parse_id(request.checkout_id), to_purchase(request.purchase), _optional_id(request.hold_id)
+        parse_id(request.checkout_id),
+        to_purchase(request.purchase),
+        _optional_id(request.hold_id),
+        request.expected_to_pay_minor if request.HasField("expected_to_pay_minor") else None,
     )
 
 
@@ -72,6 +76,14 @@ def _to_reverse(request: pb.ReverseRequest) -> ReverseCheckout:
         parse_id(request.reversal_id),
         to_place(request.place, "place"),
         request.amount_minor if request.HasField("amount_minor") else None,
+    )
+
+
+def _to_undo(request: pb.UndoPostRequest) -> ReverseCheckout:
+    checkout_id = parse_id(request.checkout_id)
+    place = to_place(request.place, "place")
+    return ReverseCheckout(
+        parse_id(request.member_id), checkout_id, reversal_id=checkout_id, place=place, untold=True
     )
 
 
@@ -187,6 +199,7 @@ _COMMANDS: Final[Mapping[type[WriteRequest], Callable[[Any], Command]]] = {
     pb.PostRequest: _to_post,
     pb.CancelPostRequest: _to_cancel,
     pb.ReverseRequest: _to_reverse,
+    pb.UndoPostRequest: _to_undo,
     pb.TopUpRequest: _to_top_up,
     hold_pb2.AuthorizeHoldRequest: _to_authorize,
     hold_pb2.CaptureHoldRequest: _to_capture,

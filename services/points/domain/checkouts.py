@@ -20,7 +20,7 @@ from services.points.domain.holds import hold_to_post_with
 from services.points.domain.inquiry import Inquiry, RuleFault
 from services.points.domain.journal import Entry, open_entry
 from services.points.domain.pending import with_waiting
-from services.points.domain.pins import Amounts, Pin
+from services.points.domain.pins import Amounts, Hold, Pin
 from services.points.domain.programme import Programme
 from services.points.domain.purchases import Purchase, check_occurred_at
 from services.points.domain.records import (
@@ -45,9 +45,8 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
     member = books.members[purchase.member_id]
     if purchase.currency != member.currency:
         raise errors.currency_mismatch(member.currency)
-    terms = programme.stored_value
     hold = hold_to_post_with(books, member, command, now)
-    tenders = plan_tenders(member, purchase, programme.redemption, terms.spend_order, now, hold)
+    tenders = _tenders(member, command, programme, now, hold)
     not_earning = tenders.points_value_minor + tenders.bonus_minor
     inquiry = open_inquiry(books, member, purchase)
     earned = plan_earning(programme, inquiry, not_earning, now)
@@ -91,6 +90,17 @@ def post(books: Books, command: PostCheckout, now: datetime) -> tuple[PostAnswer
         )
     )
     return answer, events
+
+
+def _tenders(
+    member: Member, command: PostCheckout, programme: Programme, now: datetime, hold: Hold | None
+) -> Tenders:
+    """What is tendered, checked, and as much left to pay as is expected; changes nothing."""
+    order = programme.stored_value.spend_order
+    tenders = plan_tenders(member, command.purchase, programme.redemption, order, now, hold)
+    if command.expected_to_pay_minor not in {None, tenders.to_pay_minor}:
+        raise errors.to_pay_differs(tenders.to_pay_minor)
+    return tenders
 
 
 def open_inquiry(books: Books, member: Member, purchase: Purchase) -> Inquiry:

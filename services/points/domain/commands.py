@@ -21,12 +21,14 @@ from services.points.domain.purchases import Place, Purchase
 class PostCheckout:
     """Book a purchase under a checkout id that was never used before.
 
-    What it tenders comes out of the hold where one is named, else out of what is free.
+    What it tenders comes out of the hold where one is named, else out of what is free. Where
+    `expected_to_pay_minor` is given, another amount must not be left to pay in money (fen).
     """
 
     checkout_id: UUID
     purchase: Purchase
     hold_id: UUID | None = None
+    expected_to_pay_minor: int | None = None
 
     @property
     def member_id(self) -> UUID:
@@ -43,13 +45,17 @@ class CancelPost:
 
 @dataclass(frozen=True, slots=True)
 class ReverseCheckout:
-    """Undo a posted checkout: `amount_minor` of its bill in fen, or None for all that is left."""
+    """Undo a posted checkout: `amount_minor` of its bill in fen, or None for all that is left.
+
+    `untold`: no till was told of it, so that what is missing is owed whatever the programme says.
+    """
 
     member_id: UUID
     checkout_id: UUID
     reversal_id: UUID
     place: Place
     amount_minor: int | None = None
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

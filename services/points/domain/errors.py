@@ -41,6 +41,14 @@ def tender_exceeds_bill(bill_minor: int, tendered_minor: int) -> Refusal:
     )
 
 
+def to_pay_differs(to_pay_minor: int) -> Refusal:
+    return _rule(
+        "TO_PAY_DIFFERS",
+        f"{to_pay_minor} is left to pay in money, another amount than expected; quote again",
+        to_pay_minor=to_pay_minor,
+    )
+
+
 def redemption_share(message: str, **metadata: int) -> Refusal:
     return _rule("REDEMPTION_SHARE", message, **metadata)
 

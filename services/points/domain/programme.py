@@ -164,6 +164,7 @@ class Programmes:
         """Take a version that was published after all others; one already known is left alone."""
         with self._adding:
             if programme.version > self.latest_version:
+                # Whoever finds the version loads what it needs: the flag must be there before.
                 self.counts_activity |= programme.points_expire_after_idle_months > 0
                 self._versions = (*self._versions, programme)
 

@@ -52,14 +52,16 @@ def reverse(
     Spent value returns to its lots with their expiry, the last spent first, so that what stays
     spent is what a smaller purchase would have taken; what returns to an expired lot expires in an
     entry of its own right after. Then earned points are taken back. Refuses CHECKOUT_NOT_FOUND,
-    ALREADY_REVERSED, REVERSAL_EXCEEDS_CHECKOUT, REVERSAL_EXISTS, EARNED_POINTS_SPENT.
+    ALREADY_REVERSED, REVERSAL_EXCEEDS_CHECKOUT, REVERSAL_EXISTS, EARNED_POINTS_SPENT (never where
+    no till was told of the checkout).
     """
     member = books.members[command.member_id]
     checkout = _reversible(books, command)
     plan = _plan(member, checkout, command.amount_minor, now)
     original = checkout.entry
     assert original is not None, "a checkout to be reversed was loaded without its entry"
-    _check_clawback(books, member, original, plan, now)
+    if not command.untold:
+        _check_clawback(books, member, original, plan, now)
 
     # From here on nothing is refused.
     events: list[Event] = settle_due(books, member, now)

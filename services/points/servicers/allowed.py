@@ -17,6 +17,7 @@ ALLOW: Final[Mapping[str, Collection[str]]] = {
     f"{_SERVICE}/CancelPost": {"gateway", "operator"},
     f"{_SERVICE}/Reverse": {"gateway", "operator"},
     f"{_SERVICE}/BatchReverse": {"gateway", "operator"},
+    f"{_SERVICE}/UndoPost": {"gateway"},
     f"{_SERVICE}/TopUp": {"gateway", "operator"},
     f"{_SERVICE}/BatchTopUp": {"gateway", "operator"},
     f"{_SERVICE}/AuthorizeHold": {"gateway", "operator"},

@@ -82,6 +82,9 @@ class PointsServicer(PointsServiceServicer):
     async def Reverse(self, request: pb.ReverseRequest, context: Any) -> Any:
         return await self._write(request)
 
+    async def UndoPost(self, request: pb.UndoPostRequest, context: Any) -> Any:
+        return pb.UndoPostResponse(reversal=await self._write(request))
+
     async def TopUp(self, request: pb.TopUpRequest, context: Any) -> Any:
         return await self._write(request)
 
@@ -192,7 +195,7 @@ class PointsServicer(PointsServiceServicer):
         in_time = stop_at(current_call().deadline_monotonic)
         return to_verification(await self._reports.run_snapshot(recompute, lambda _: in_time()))
 
-    async def _write(self, request: WriteRequest) -> Message:
+    async def _write(self, request: WriteRequest) -> Any:
         done = await self._executor.execute(self._submission(request, current_call()))
         if done.replayed:
             mark_replayed()

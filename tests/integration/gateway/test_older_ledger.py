@@ -126,3 +126,16 @@ def test_parts_refunded_at_once_each_have_their_own_outcome(certificates: Path) 
         assert sorted(ledger.by_amount) == sorted(amounts)
 
     asyncio.run(refund())
+
+
+def test_undoing_what_may_not_be_reversed_waits_for_a_ledger_that_knows_how(
+    certificates: Path,
+) -> None:
+    async def undo() -> None:
+        older = OlderLedger()
+        async with beside(older, certificates) as participants:
+            with pytest.raises(Refusal) as refused:
+                await participants.undo_post(reversal())
+        assert (refused.value.passing, older.reversed_wholly) == (True, 0)
+
+    asyncio.run(undo())

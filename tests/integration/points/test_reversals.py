@@ -16,7 +16,14 @@ from psycopg.errors import CheckViolation
 
 from chassis.kernel import Refusal
 from tests.integration.points.conftest import Serve
-from tests.integration.points.requests import post, purchase, request_id, reverse, top_up
+from tests.integration.points.requests import (
+    PLACE,
+    post,
+    purchase,
+    request_id,
+    reverse,
+    top_up,
+)
 from tests.integration.points.running import Caller
 
 CHECKOUTS = 500
@@ -137,18 +144,20 @@ def test_an_amount_that_is_none_is_refused_by_its_field(serve: Serve, amount: in
     asyncio.run(ask())
 
 
+async def let_nobody_owe(operator: Caller) -> None:
+    programme = (await operator.call("GetProgramme", pb.GetProgrammeRequest())).programme
+    assert programme.clawback == programme_pb2.CLAWBACK_COLLECT
+    programme.clawback = programme_pb2.CLAWBACK_REFUSE
+    programme.valid_from.FromDatetime(datetime.now(UTC))
+    request = pb.PublishProgrammeRequest(request_id=request_id(), programme=programme)
+    await operator.call("PublishProgramme", request)
+
+
 def test_a_programme_may_refuse_what_would_leave_a_debt(serve: Serve) -> None:
     async def refuse() -> None:
         async with serve() as points:
-            caller, operator = points.caller(), points.caller("operator")
-            member, dinner = uuid4(), uuid4()
-            known = await operator.call("GetProgramme", pb.GetProgrammeRequest())
-            programme = known.programme
-            assert programme.clawback == programme_pb2.CLAWBACK_COLLECT
-            programme.clawback = programme_pb2.CLAWBACK_REFUSE
-            programme.valid_from.FromDatetime(datetime.now(UTC))
-            request = pb.PublishProgrammeRequest(request_id=request_id(), programme=programme)
-            await operator.call("PublishProgramme", request)
+            caller, member, dinner = points.caller(), uuid4(), uuid4()
+            await let_nobody_owe(points.caller("operator"))
             await caller.call("Post", post(purchase(member, 30_000), dinner))
             await caller.call("Post", post(purchase(member, 250, points=250)))
             refusal = await refused(caller, reverse(member, dinner))
@@ -158,6 +167,57 @@ def test_a_programme_may_refuse_what_would_leave_a_debt(serve: Serve) -> None:
             assert await balances(caller, member) == (0, 0, 0, 0)
 
     asyncio.run(refuse())
+
+
+def test_what_no_till_was_told_of_is_undone_all_the_same_by_the_gateway_only(
+    serve: Serve, ledger_url: str
+) -> None:
+    async def undo() -> None:
+        async with serve() as points:
+            caller, operator = points.caller(), points.caller("operator")
+            member, dinner = uuid4(), uuid4()
+            await let_nobody_owe(operator)
+            await caller.call("Post", post(purchase(member, 30_000), dinner))
+            await caller.call("Post", post(purchase(member, 250, points=250)))
+            request = pb.UndoPostRequest(
+                request_id=request_id(), member_id=str(member), checkout_id=str(dinner), place=PLACE
+            )
+            with pytest.raises(Refusal) as refusal:
+                await operator.call("UndoPost", request)
+            assert refusal.value.reason == "CALLER_NOT_ALLOWED"
+            answer = await caller.call("UndoPost", request)
+            undone = answer.reversal
+            assert (undone.points_taken_back, undone.debt_recorded, undone.whole) == (50, 250, True)
+            assert undone.reversal_id == str(dinner)
+            assert await caller.call("UndoPost", request) == answer
+            assert await balances(caller, member) == (0, 0, 0, 250)
+            assert (await refused(caller, reverse(member, dinner))).reason == "ALREADY_REVERSED"
+            await check_books(operator, ledger_url, reversals=1)
+
+    asyncio.run(undo())
+
+
+def test_a_purchase_with_another_amount_left_to_pay_than_expected_is_not_booked(
+    serve: Serve,
+) -> None:
+    async def book() -> None:
+        async with serve() as points:
+            caller, member = points.caller(), uuid4()
+            await caller.call("Post", post(purchase(member, 50_000)))
+            wanted = post(purchase(member, 30_000, points=300))
+            wanted.expected_to_pay_minor = 29_699
+            with pytest.raises(Refusal) as refusal:
+                await caller.call("Post", wanted)
+            assert refusal.value.reason == "TO_PAY_DIFFERS"
+            assert refusal.value.metadata["to_pay_minor"] == "29700"
+            assert await balances(caller, member) == (500, 0, 0, 0)
+            wanted.request_id, wanted.expected_to_pay_minor = request_id(), 29_700
+            await caller.call("Post", wanted)
+            free = post(purchase(member, 200, points=200))
+            free.expected_to_pay_minor = 0
+            await caller.call("Post", free)
+
+    asyncio.run(book())
 
 
 def test_of_two_replicas_reversing_the_same_checkouts_each_is_reversed_once(

@@ -13,9 +13,17 @@ from gateway.domain.events import CheckoutCancelled, CheckoutCommitted, Checkout
 from tests.fakes import NOW, FakeLedger
 from tests.unit.gateway.worlds import MEMBER, Fate, World, arrive
 
-REQUESTS = ("plain", "with-coupon", "same-coupon", "too-poor", "too-poor-for-coupon", "mispriced")
-COUPONED = {"with-coupon", "same-coupon", "too-poor-for-coupon", "mispriced"}
-TABS = ("tab", "tab-with-coupon", "tab-of-nothing", "too-poor-tab", "mispriced-tab", "plain")
+REFUSED_AS_MISPRICED = "mispriced-refused"
+"""Begins the requests that the ledger refuses to post; it posts what is `mispriced` otherwise."""
+SPENT = "mispriced-spent"
+"""Begins those that it posts, whose points are spent before anybody undoes them."""
+MISPRICED = ("mispriced", SPENT, REFUSED_AS_MISPRICED)
+MISPRICED_TABS = tuple(f"{each}-tab" for each in MISPRICED)
+REQUESTS = (
+    "plain", "with-coupon", "same-coupon", "too-poor", "too-poor-for-coupon", *MISPRICED,
+)  # fmt: skip
+COUPONED = {"with-coupon", "same-coupon", "too-poor-for-coupon", *MISPRICED}
+TABS = ("tab", "tab-with-coupon", "tab-of-nothing", "too-poor-tab", "plain", *MISPRICED_TABS)
 """What is opened first; `plain` is used for both."""
 
 AHEAD = st.integers(0, 6)
@@ -23,11 +31,15 @@ AHEAD = st.integers(0, 6)
 
 
 class _PoorLedger(FakeLedger):
-    """A ledger that refuses every checkout of the request `too-poor`."""
+    """A ledger that refuses what a checkout's request says in its name."""
 
     def _check(self, request: bytes, checkout: str) -> None:
         if checkout.startswith("too-poor"):
             self.insufficient.add(checkout)
+        if checkout.startswith(REFUSED_AS_MISPRICED):
+            self.unexpected.add(checkout)
+        if checkout.startswith(SPENT):
+            self.spent.add(checkout)
         super()._check(request, checkout)
 
 
@@ -41,7 +53,7 @@ class Checkouts(RuleBasedStateMachine):
 
     @rule(request=st.sampled_from(REQUESTS), ahead=AHEAD)
     def call(self, request: str, ahead: int) -> None:
-        self.world.call(request, coupon=request in COUPONED, mispriced=request == "mispriced")
+        self.world.call(request, coupon=request in COUPONED, mispriced=request in MISPRICED)
         self._undisturbed(ahead)
 
     @rule(request=st.sampled_from(TABS), ahead=AHEAD)
@@ -53,7 +65,7 @@ class Checkouts(RuleBasedStateMachine):
     @rule(request=st.sampled_from(TABS), bill=st.sampled_from(["small", "large"]), ahead=AHEAD)
     def commit(self, request: str, bill: str, ahead: int) -> None:
         before = len(self.world.drivers)
-        self.world.commit(request, bill, mispriced=request == "mispriced-tab")
+        self.world.commit(request, bill, mispriced=request in MISPRICED_TABS)
         if len(self.world.drivers) > before:
             self._undisturbed(ahead)
 
@@ -131,9 +143,9 @@ class Checkouts(RuleBasedStateMachine):
                 held = bool(record.opening.plan.authorize)
                 assert (name in world.ledger.authorized) is held
             elif record.checkout_id in self.taken:
-                assert record.opening.request_id == "mispriced-tab", (
-                    "a commit that is taken happens"
-                )
+                assert record.opening.request_id in MISPRICED_TABS, "a commit that is taken happens"
+            if name.startswith(REFUSED_AS_MISPRICED):
+                assert name not in world.ledger.posted
             effective = name in world.ledger.posted and name not in world.ledger.reversed
             assert effective is (record.state is State.COMMITTED)
             if record.opening.plan.reserve:

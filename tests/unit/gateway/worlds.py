@@ -88,6 +88,9 @@ class Wires:
     async def reverse_post(self, request: bytes) -> None:
         await Message(lambda: self._ledger.reverse(request))
 
+    async def undo_post(self, request: bytes) -> None:
+        await Message(lambda: self._ledger.undo(request))
+
     async def redeem(self, request: bytes) -> None:
         await Message(lambda: self._coupons.redeem(request))
 

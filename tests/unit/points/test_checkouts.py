@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -38,6 +39,23 @@ def test_points_and_stored_value_may_pay_the_bill_to_the_fen_but_not_beyond() ->
     assert world.refusal(post(world, 600, points=500, stored=101)).reason == "TENDER_EXCEEDS_BILL"
     posted = world.buy(600, points=500, stored=100)
     assert (posted.to_pay_minor, posted.points_earned) == (0, 0)
+
+
+def test_a_purchase_is_booked_only_with_what_is_expected_left_to_pay() -> None:
+    world = World()
+    world.buy(100_000)
+    for expected in (0, 499, 501):
+        other = replace(post(world, 600, points=100), expected_to_pay_minor=expected)
+        refusal = world.refusal(other)
+        assert (refusal.reason, refusal.metadata) == ("TO_PAY_DIFFERS", {"to_pay_minor": "500"})
+        said = "500 is left to pay in money, another amount than expected; quote again"
+        assert refusal.message == said
+    poor = replace(post(world, 2_000, points=1_001), expected_to_pay_minor=1)
+    assert world.refusal(poor).reason == "INSUFFICIENT_POINTS"
+    fitting = replace(post(world, 600, points=100), expected_to_pay_minor=500)
+    assert world.do(fitting).posted.to_pay_minor == 500
+    free = replace(post(world, 100, points=100), expected_to_pay_minor=0)
+    assert world.do(free).posted.to_pay_minor == 0
 
 
 def test_fewer_points_than_the_minimum_or_more_than_the_share_are_refused() -> None:

@@ -197,6 +197,16 @@ def test_a_capture_is_activity_and_what_holds_have_pinned_lives_on_too() -> None
     check(world)
 
 
+def test_a_single_point_lives_on_though_a_hold_has_it_and_nothing_is_free() -> None:
+    world = hotel()
+    world.buy(100)
+    world.do(authorize(world, points=1, checkout_id=uuid4()))
+    world.now = datetime(2026, 4, 10, tzinfo=UTC)
+    world.buy(10_000)
+    assert ends(world) == [APRIL_27, APRIL_27]
+    check(world)
+
+
 def test_what_is_over_but_held_is_the_holds_alone_and_lives_no_longer() -> None:
     world = hotel()
     world.buy(50_000)

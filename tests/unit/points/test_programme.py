@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -172,6 +173,41 @@ def test_whoever_reads_a_retirement_s_number_finds_its_end() -> None:
     assert ends_then == [START]
 
 
+def test_whoever_finds_a_version_that_counts_activity_finds_that_one_does() -> None:
+    seen: list[tuple[int, bool]] = []
+
+    class Watched(Programmes):
+        """Tells what another thread may read before each of its changes and after it."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if seen:
+                seen.append((self.latest_version, self.counts_activity))
+            super().__setattr__(name, value)
+            if seen:
+                seen.append((self.latest_version, self.counts_activity))
+
+    known = Watched([programme()])
+    seen.append((known.latest_version, known.counts_activity))
+    known.add(replace(programme(months=0, points_expire_after_idle_months=1), version=2))
+    known.add(replace(programme(), version=3))
+    assert {counts for version, counts in seen if version == 1} == {False, True}
+    assert {counts for version, counts in seen if version > 1} == {True}
+    assert seen[-1] == (3, True)
+
+
+def test_what_is_known_at_one_instant_stays_so_whatever_is_added_meanwhile() -> None:
+    known = Programmes([programme()])
+    then = known.known_now()
+    known.add(replace(programme(months=0, points_expire_after_idle_months=1), version=2))
+    known.retire(1, 1, START)
+    assert (then.latest_version, then.latest_retirement, then.end_of(1)) == (1, 0, None)
+    assert (then.counts_activity, known.counts_activity) == (False, True)
+    assert then.valid_at(START).version == 1
+    now = known.known_now()
+    assert (now.latest_version, now.latest_retirement, now.end_of(1)) == (2, 1, START)
+    assert now.counts_activity
+
+
 @pytest.mark.parametrize(
     ("policies", "field", "says"),
     [
@@ -189,6 +225,43 @@ def test_two_policies_of_expiry_or_a_day_that_nobody_means_are_refused_by_field(
     assert refused.value.reason == "INVALID_FIELD"
     assert refused.value.fields[0].field == f"programme.{field}"
     assert says in refused.value.fields[0].rule
+
+
+@pytest.mark.parametrize(
+    ("months", "day", "idle", "field", "first"),
+    [
+        (1, None, 1, "points_expire_after_idle_months", "points_expire_after_months"),
+        (0, date(2026, 12, 31), 1, "points_expire_after_idle_months", "points_expire_on"),
+        (1, date(2026, 12, 31), 1, "points_expire_after_idle_months", "points_expire_after_months"),
+        (1, date(2026, 12, 31), 0, "points_expire_on", "points_expire_after_months"),
+    ],
+)
+def test_of_several_policies_the_last_is_to_be_left_out_because_of_the_first(
+    months: int, day: date | None, idle: int, field: str, first: str
+) -> None:
+    wrong = programme(months=months, points_expire_on=day, points_expire_after_idle_months=idle)
+    with pytest.raises(Refusal) as refused:
+        publish(Shelf(0, None, []), PublishProgramme(replace(wrong, valid_from=START)), START)
+    (violation,) = refused.value.fields
+    rule = f"must be left out where {first} is given: points expire by one policy"
+    assert (violation.field, violation.rule) == (f"programme.{field}", rule)
+
+
+def test_the_day_of_valid_from_is_one_of_utc_wherever_the_service_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late, early = START.replace(hour=20), START.replace(hour=2)
+    for zone, valid_from in (("Asia/Shanghai", late), ("America/New_York", early)):
+        with monkeypatch.context() as machine:
+            machine.setenv("TZ", zone)
+            time.tzset()
+            first_day = programme(months=0, points_expire_on=START.date())
+            good = replace(first_day, valid_from=valid_from)
+            assert publish(Shelf(0, None, []), PublishProgramme(good), START).answer is not None
+            before = replace(good, points_expire_on=START.date() - timedelta(days=1))
+            with pytest.raises(Refusal, match=str(START.date())):
+                publish(Shelf(0, None, []), PublishProgramme(before), START)
+    time.tzset()
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 10), date(2046, 12, 31)])

@@ -283,6 +283,19 @@ def test_where_nobody_may_owe_points_spent_earnings_refuse_the_reversal(
     assert world.member.points_debt == 0
 
 
+def test_what_no_till_was_told_of_is_undone_and_owed_though_nobody_may_owe() -> None:
+    world = World(REFUSING)
+    checkout = dinner(world, 30_000)
+    world.buy(250, points=250)
+    undo = replace(reverse(world, checkout), untold=True)
+    answer = world.do(undo)
+    assert (answer.points_taken_back, answer.debt_recorded, answer.whole) == (50, 250, True)
+    assert world.member.points_debt == 250
+    assert world.refusal(undo).reason == "ALREADY_REVERSED"
+    assert world.buy(30_000).debt_collected == 250
+    assert world.member.points.balance == 50
+
+
 def test_what_the_reversal_itself_restores_may_meet_its_claims() -> None:
     world = World(REFUSING)
     world.buy(20_000)

@@ -78,6 +78,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The programme version conflicts with one published meanwhile (`expected_version`)."""
     ERROR_REASON_REVERSAL_EXISTS: _ErrorReason.ValueType  # 27
     """The reversal id was used before under another request_id."""
+    ERROR_REASON_TO_PAY_DIFFERS: _ErrorReason.ValueType  # 28
+    """Another amount is left to pay than `expected_to_pay_minor`; metadata `to_pay_minor` says how much. Nothing was
+    booked: quote again.
+    """
     ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 30
     """The member has no hold of this id."""
     ERROR_REASON_HOLD_EXISTS: _ErrorReason.ValueType  # 31
@@ -240,6 +244,10 @@ ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 26
 """The programme version conflicts with one published meanwhile (`expected_version`)."""
 ERROR_REASON_REVERSAL_EXISTS: ErrorReason.ValueType  # 27
 """The reversal id was used before under another request_id."""
+ERROR_REASON_TO_PAY_DIFFERS: ErrorReason.ValueType  # 28
+"""Another amount is left to pay than `expected_to_pay_minor`; metadata `to_pay_minor` says how much. Nothing was
+booked: quote again.
+"""
 ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 30
 """The member has no hold of this id."""
 ERROR_REASON_HOLD_EXISTS: ErrorReason.ValueType  # 31

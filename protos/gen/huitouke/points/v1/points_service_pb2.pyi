@@ -93,6 +93,7 @@ class PostRequest(_message.Message):
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     PURCHASE_FIELD_NUMBER: _builtins.int
     HOLD_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_TO_PAY_MINOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, 1 to 128 characters."""
     checkout_id: _builtins.str
@@ -100,6 +101,11 @@ class PostRequest(_message.Message):
     hold_id: _builtins.str
     """Hold (UUID) that the purchase's points and stored value come out of, at most what it holds of each; the rest of
     it is released. Empty for none. The hold is the member's, and this checkout's if it carries a checkout id.
+    """
+    expected_to_pay_minor: _builtins.int
+    """What the caller expects to be left to pay in money, minor units, because the guest's other tenders add up to it:
+    where the programme makes it another amount, nothing is booked and the answer is TO_PAY_DIFFERS. Absent for
+    whatever it is.
     """
     @_builtins.property
     def purchase(self) -> _purchase_pb2.Purchase:
@@ -112,12 +118,15 @@ class PostRequest(_message.Message):
         checkout_id: _builtins.str = ...,
         purchase: _purchase_pb2.Purchase | None = ...,
         hold_id: _builtins.str = ...,
+        expected_to_pay_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_to_pay_minor", b"_expected_to_pay_minor", "expected_to_pay_minor", b"expected_to_pay_minor", "purchase", b"purchase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "hold_id", b"hold_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_to_pay_minor", b"_expected_to_pay_minor", "checkout_id", b"checkout_id", "expected_to_pay_minor", b"expected_to_pay_minor", "hold_id", b"hold_id", "purchase", b"purchase", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_to_pay_minor: _TypeAlias = _typing.Literal["expected_to_pay_minor"]  # noqa: Y015
+    _WhichOneofArgType__expected_to_pay_minor: _TypeAlias = _typing.Literal["_expected_to_pay_minor", b"_expected_to_pay_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_to_pay_minor) -> _WhichOneofReturnType__expected_to_pay_minor | None: ...
 
 Global___PostRequest: _TypeAlias = PostRequest  # noqa: Y015
 
@@ -488,6 +497,66 @@ class ReverseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReverseResponse: _TypeAlias = ReverseResponse  # noqa: Y015
+
+@_typing.final
+class UndoPostRequest(_message.Message):
+    """UndoPostRequest undoes a posting that no till was told of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    member_id: _builtins.str
+    """Member id (UUID)."""
+    checkout_id: _builtins.str
+    """Checkout (UUID) to undo."""
+    @_builtins.property
+    def place(self) -> _place_pb2.Place:
+        """The till."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        place: _place_pb2.Place | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "member_id", b"member_id", "place", b"place", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoPostRequest: _TypeAlias = UndoPostRequest  # noqa: Y015
+
+@_typing.final
+class UndoPostResponse(_message.Message):
+    """UndoPostResponse answers UndoPost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVERSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reversal(self) -> Global___ReverseResponse:
+        """What was reversed."""
+
+    def __init__(
+        self,
+        *,
+        reversal: Global___ReverseResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reversal", b"reversal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reversal", b"reversal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoPostResponse: _TypeAlias = UndoPostResponse  # noqa: Y015
 
 @_typing.final
 class BatchReverseRequest(_message.Message):

@@ -67,6 +67,11 @@ class PointsServiceStub:
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseRequest.SerializeToString,
                 response_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseResponse.FromString,
                 _registered_method=True)
+        self.UndoPost = channel.unary_unary(
+                '/huitouke.points.v1.PointsService/UndoPost',
+                request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostRequest.SerializeToString,
+                response_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostResponse.FromString,
+                _registered_method=True)
         self.BatchReverse = channel.unary_unary(
                 '/huitouke.points.v1.PointsService/BatchReverse',
                 request_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.BatchReverseRequest.SerializeToString,
@@ -202,6 +207,15 @@ class PointsServiceServicer:
         fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
         back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
         REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoPost(self, request, context):
+        """UndoPost reverses all that is left of a checkout that no till was told of, for the gateway: its own change of mind and
+        no guest's refund. Earned points that are spent already become a debt, also where the programme version lets nobody
+        owe points (`clawback`): refused, it would stay posted for ever. Its reversal id is the checkout's own id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -355,6 +369,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.Reverse,
                     request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseRequest.FromString,
                     response_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseResponse.SerializeToString,
+            ),
+            'UndoPost': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoPost,
+                    request_deserializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostRequest.FromString,
+                    response_serializer=huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostResponse.SerializeToString,
             ),
             'BatchReverse': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchReverse,
@@ -579,6 +598,33 @@ class PointsService:
             '/huitouke.points.v1.PointsService/Reverse',
             huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseRequest.SerializeToString,
             huitouke_dot_points_dot_v1_dot_points__service__pb2.ReverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoPost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/huitouke.points.v1.PointsService/UndoPost',
+            huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostRequest.SerializeToString,
+            huitouke_dot_points_dot_v1_dot_points__service__pb2.UndoPostResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,6 +67,11 @@ class PointsServiceStub:
     back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
     REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
     """
+    UndoPost: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.UndoPostRequest, _points_service_pb2.UndoPostResponse]
+    """UndoPost reverses all that is left of a checkout that no till was told of, for the gateway: its own change of mind and
+    no guest's refund. Earned points that are spent already become a debt, also where the programme version lets nobody
+    owe points (`clawback`): refused, it would stay posted for ever. Its reversal id is the checkout's own id.
+    """
     BatchReverse: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.BatchReverseRequest, _points_service_pb2.BatchReverseResponse]
     """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order."""
     TopUp: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.TopUpRequest, _points_service_pb2.TopUpResponse]
@@ -152,6 +157,11 @@ class PointsServiceAsyncStub(PointsServiceStub):
     fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
     back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
     REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
+    """
+    UndoPost: _aio.UnaryUnaryMultiCallable[_points_service_pb2.UndoPostRequest, _points_service_pb2.UndoPostResponse]  # type: ignore[assignment]
+    """UndoPost reverses all that is left of a checkout that no till was told of, for the gateway: its own change of mind and
+    no guest's refund. Earned points that are spent already become a debt, also where the programme version lets nobody
+    owe points (`clawback`): refused, it would stay posted for ever. Its reversal id is the checkout's own id.
     """
     BatchReverse: _aio.UnaryUnaryMultiCallable[_points_service_pb2.BatchReverseRequest, _points_service_pb2.BatchReverseResponse]  # type: ignore[assignment]
     """BatchReverse reverses up to 256 times, each with its own outcome. Reversals of one checkout are decided in their order."""
@@ -265,6 +275,17 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         fen, none is ever negative, and the last reversal gives exactly all the rest. Points restored follow their worth, points claimed
         back the share of the bill, both rounded down until the last reversal. An amount beyond what is left is refused with
         REVERSAL_EXCEEDS_CHECKOUT; a bill of 0 is reversed once, wholly.
+        """
+
+    @_abc_1.abstractmethod
+    def UndoPost(
+        self,
+        request: _points_service_pb2.UndoPostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_points_service_pb2.UndoPostResponse, _abc.Awaitable[_points_service_pb2.UndoPostResponse]]:
+        """UndoPost reverses all that is left of a checkout that no till was told of, for the gateway: its own change of mind and
+        no guest's refund. Earned points that are spent already become a debt, also where the programme version lets nobody
+        owe points (`clawback`): refused, it would stay posted for ever. Its reversal id is the checkout's own id.
         """
 
     @_abc_1.abstractmethod

@@ -35,7 +35,7 @@ class _ClawbackEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Clawback.Val
     CLAWBACK_COLLECT: _Clawback.ValueType  # 1
     """Take what is there and record a debt, collected from the next earnings."""
     CLAWBACK_REFUSE: _Clawback.ValueType  # 2
-    """Refuse the reversal: EARNED_POINTS_SPENT."""
+    """Refuse the reversal: EARNED_POINTS_SPENT. A purchase that no till was told of is undone all the same (UndoPost)."""
 
 class Clawback(_Clawback, metaclass=_ClawbackEnumTypeWrapper):
     """Clawback says what a reversal does where earned points are spent already."""
@@ -45,7 +45,7 @@ CLAWBACK_UNSPECIFIED: Clawback.ValueType  # 0
 CLAWBACK_COLLECT: Clawback.ValueType  # 1
 """Take what is there and record a debt, collected from the next earnings."""
 CLAWBACK_REFUSE: Clawback.ValueType  # 2
-"""Refuse the reversal: EARNED_POINTS_SPENT."""
+"""Refuse the reversal: EARNED_POINTS_SPENT. A purchase that no till was told of is undone all the same (UndoPost)."""
 Global___Clawback: _TypeAlias = Clawback  # noqa: Y015
 
 class _Rounding:
