@@ -10,7 +10,7 @@ from hypothesis import Phase, settings
 
 from cli.local.certificates import ensure_certificates
 from tests import servers, suites
-from tests.databases import Lender, empty_database
+from tests.databases import Lender, empty_database, outlive_the_run
 
 _KEEPER = pytest.StashKey[servers.Keeper]()
 
@@ -72,7 +72,7 @@ def lender(postgres_url: str) -> Iterator[Lender]:
     """Migrated databases, one after the other as good as new; a worker's own."""
     lender = Lender(postgres_url)
     yield lender
-    if os.environ.get("DATABASE_URL"):  # the run's own server goes with all it has
+    if outlive_the_run():
         lender.close()
 
 

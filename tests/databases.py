@@ -9,6 +9,7 @@ behind) goes out of use.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -100,6 +101,11 @@ class Lender:
                 return database
             self._spent.append(database)
         return _Database(self._postgres_url, package)
+
+
+def outlive_the_run() -> bool:
+    """Whether databases are on a server that is there afterwards, and must be dropped."""
+    return bool(os.environ.get("DATABASE_URL"))
 
 
 @contextmanager
