@@ -22,6 +22,7 @@ from psycopg import sql
 
 from chassis.storage.engine import create_engine
 from chassis.storage.migrations import migrate
+from tests.waiting import wait_until
 
 _SHAPE = """
 SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM (
@@ -50,6 +51,7 @@ FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_p
     AND backend_type = 'client backend'
 """
 _END_OTHERS = f"SELECT bool_and(pg_terminate_backend(pid, 10000)) {_OTHERS}"
+_GOODBYE_SECONDS = 5.0
 _ALONE = f"SELECT count(*) = 0 {_OTHERS}"
 _WRITTEN = """
 SELECT relname FROM pg_class
@@ -163,9 +165,12 @@ class _Database:
 
     def is_as_new(self) -> bool:
         """Whether it is still what `renew` has made: nobody there, nothing written."""
-        with psycopg.connect(self.url) as connection:
-            alone = bool(_one(connection, _ALONE))
-            return alone and set(_written(connection)) == set(self._fresh.seeds)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            try:  # a session that has been closed may be seen for a moment
+                wait_until(lambda: _one(connection, _ALONE), _GOODBYE_SECONDS, "nobody is there")
+            except AssertionError:
+                return False
+            return set(_written(connection)) == set(self._fresh.seeds)
 
     def drop(self) -> None:
         _drop(self._postgres_url, self._name)
