@@ -10,7 +10,7 @@ from hypothesis import Phase, settings
 
 from cli.local.certificates import ensure_certificates
 from tests import servers, suites
-from tests.databases import Lender, empty_database, outlive_the_run
+from tests.databases import Lender, empty_database
 
 _KEEPER = pytest.StashKey[servers.Keeper]()
 
@@ -72,8 +72,7 @@ def lender(postgres_url: str) -> Iterator[Lender]:
     """Migrated databases, one after the other as good as new; a worker's own."""
     lender = Lender(postgres_url)
     yield lender
-    if outlive_the_run():
-        lender.close()
+    lender.close()
 
 
 @pytest.fixture

@@ -92,7 +92,12 @@ class Lender:
             (self._free[package] if database.renew() else self._spent).append(database)
 
     def close(self) -> None:
-        """Drop all; not before, because each time PostgreSQL writes down what others are doing."""
+        """Drop all; not before, because each time PostgreSQL writes down what others are doing.
+
+        The run's own server goes with all it has.
+        """
+        if not outlive_the_run():
+            return
         for database in [*self._spent, *chain.from_iterable(self._free.values())]:
             database.drop()
 
