@@ -34,10 +34,10 @@ from kafka import KafkaProducer
 from chassis.clock import SystemClock
 from chassis.identifiers import new_id
 from chassis.messaging.cloudevents import Received, encode
+from chassis.messaging.creation import ensure_topics
 from chassis.messaging.observers import SilentRelayObserver
 from chassis.messaging.producer import Producer
 from chassis.messaging.relay import Relay
-from chassis.messaging.topics import ensure_topics
 from chassis.storage.engine import create_engine
 from chassis.storage.tables import CREATE_STATEMENTS
 from cli.local.kafka import KafkaBroker

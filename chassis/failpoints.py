@@ -5,6 +5,7 @@ carry `@N` to fire at the Nth hit only (`name=kill@3`). Actions:
 
 - `kill`: SIGKILL of the own process, so that nothing is cleaned up;
 - `delay:SECONDS`: blocks the calling thread (a coroutine waits without blocking its loop);
+- `until:PATH`: the same, until there is a file of that path;
 - `error`: raises FailpointError.
 
 Unarmed, a failpoint costs one dictionary look-up. In production mode arming is refused.
@@ -17,12 +18,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 SETTING = "HUITOUKE_FAILPOINTS"
 MODE_SETTING = "HUITOUKE_MODE"
-ACTIONS = ("kill", "delay", "error")
+ACTIONS = ("kill", "delay", "until", "error")
+_LOOK_SECONDS = 0.02
 
 
 class FailpointError(Exception):
@@ -36,7 +39,7 @@ class FailpointSettingError(ValueError):
 @dataclass(slots=True)
 class _Armed:
     action: str
-    seconds: float = 0.0
+    argument: str = ""
     only_hit: int | None = None
     hits: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,6 +48,13 @@ class _Armed:
         with self.lock:
             self.hits += 1
             return self.only_hit is None or self.hits == self.only_hit
+
+    def pauses(self) -> Iterator[float]:
+        """How long to wait, again and again, until it has been long enough."""
+        if self.action == "delay":
+            yield float(self.argument)
+        while self.action == "until" and not Path(self.argument).exists():
+            yield _LOOK_SECONDS
 
 
 _armed: dict[str, _Armed] | None = None
@@ -66,42 +76,43 @@ def arm_failpoints(environment: Mapping[str, str] | None = None) -> None:
 
 def failpoint(name: str) -> None:
     """Do what the failpoint `name` is armed with, or nothing. May block or raise FailpointError."""
-    seconds = _hit(name)
-    if seconds:
+    for seconds in _hit(name):
         time.sleep(seconds)  # the armed delay itself: this is what the test asked for
 
 
 async def async_failpoint(name: str) -> None:
     """Do the same in a coroutine: a delay lets the event loop go on."""
-    seconds = _hit(name)
-    if seconds:
+    for seconds in _hit(name):
         await asyncio.sleep(seconds)
 
 
 def _parse(entry: str) -> tuple[str, _Armed]:
     name, _, action = entry.partition("=")
     action, _, hit = action.partition("@")
-    action, _, seconds = action.partition(":")
+    action, _, argument = action.partition(":")
     try:
-        armed = _Armed(action, float(seconds or 0), int(hit) if hit else None)
+        if action == "delay":
+            float(argument)
+        armed = _Armed(action, argument, int(hit) if hit else None)
     except ValueError as error:
         raise FailpointSettingError(f"{SETTING}: cannot read {entry!r}") from error
-    if not name or action not in ACTIONS or (action == "delay") != bool(seconds):
+    if not name or action not in ACTIONS or (action in ("delay", "until")) != bool(argument):
         raise FailpointSettingError(
-            f"{SETTING}: {entry!r} is not name=kill, name=delay:SECONDS or name=error (plus @N)"
+            f"{SETTING}: {entry!r} is not name=kill, name=delay:SECONDS, name=until:PATH or "
+            "name=error (plus @N)"
         )
     return name, armed
 
 
-def _hit(name: str) -> float:
-    """Kill, raise, or return the seconds to wait."""
+def _hit(name: str) -> Iterable[float]:
+    """Kill, raise, or return the pauses to make."""
     if _armed is None:
         arm_failpoints()
     armed = (_armed or {}).get(name)
     if armed is None or not armed.fires():
-        return 0.0
+        return ()
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if armed.action == "error":
         raise FailpointError(name)
-    return armed.seconds
+    return armed.pauses()

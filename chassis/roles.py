@@ -1,4 +1,8 @@
-"""Roles that are the same in every service: publish the outbox, migrate, forget what is old."""
+"""Roles that are the same in every service: publish the outbox, migrate, forget what is old.
+
+A role imports when it runs what no other role needs, so that each process starts with its own part
+alone: Kafka's client and Alembic are a quarter of what a server would load.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,10 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from chassis.clock import SystemClock
-from chassis.messaging.producer import Producer
-from chassis.messaging.relay import Relay
 from chassis.messaging.topics import source_of, topic_of
 from chassis.process import Process
 from chassis.storage.engine import create_engine
 from chassis.storage.housekeeping import Housekeeping
-from chassis.storage.migrations import migrate
 from chassis.storage.requests import remembered_requests
 from chassis.telemetry.observers import RelayMetrics
 
@@ -54,6 +55,9 @@ def relay_role(service: str) -> Callable[[PublishingSettings, Process], None]:
     """The role that publishes `service`'s outbox to its topic until asked to stop. Blocks."""
 
     def relay(settings: PublishingSettings, process: Process) -> None:
+        from chassis.messaging.producer import Producer  # noqa: PLC0415 - see the module
+        from chassis.messaging.relay import Relay  # noqa: PLC0415 - see the module
+
         topic = topic_of(service, settings.topic_prefix)
         engine = create_engine(
             settings.database_url.get_secret_value(),
@@ -78,6 +82,8 @@ def migrate_role(service: str, migrations: str) -> Callable[[StoringSettings, Pr
     """
 
     def migrate_database(settings: StoringSettings, _process: Process) -> None:
+        from chassis.storage.migrations import migrate  # noqa: PLC0415 - see the module
+
         engine = create_engine(
             settings.database_url.get_secret_value(),
             application_name=f"{service}-migrate",

@@ -5,13 +5,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import Phase, settings
 
 from cli.local.certificates import ensure_certificates
-from cli.suite import Suite
 from tests import servers, suites
+from tests.databases import Lender, empty_database
 
 _KEEPER = pytest.StashKey[servers.Keeper]()
 
@@ -68,20 +67,25 @@ def postgres_url() -> str:
     return os.environ.get("DATABASE_URL") or servers.address_of("postgres")
 
 
+@pytest.fixture(scope="session")
+def lender(postgres_url: str) -> Iterator[Lender]:
+    """Migrated databases, one after the other as good as new; a worker's own."""
+    lender = Lender(postgres_url)
+    yield lender
+    lender.close()
+
+
 @pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
+def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A fresh, empty database, dropped afterwards with whoever is still connected."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY wal_log')
-        yield _in_database(postgres_url, name)
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with empty_database(postgres_url) as url:
+        yield url
 
 
-def _in_database(url: str, name: str) -> str:
-    address, _, query = url.partition("?")
-    server = address.rsplit("/", 1)[0] if address.count("/") > 2 else address
-    return f"{server}/{name}" + (f"?{query}" if query else "")
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """The test's own database: empty, or what a folder's conftest says."""
+    return empty_database_url
 
 
 @pytest.fixture(scope="session")
@@ -100,25 +104,3 @@ def topic_prefix() -> str:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ca.pem and NAME.pem, NAME.key for each caller name."""
     return ensure_certificates(tmp_path_factory.mktemp("certificates") / "certs")
-
-
-@pytest.fixture(scope="session")
-def suite(
-    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, kafka_bootstrap: str
-) -> Iterator[Suite]:
-    """The whole suite, running; shared by all tests that leave it as they found it."""
-    yield from suites.shared_suite(tmp_path_factory.mktemp("suite"), postgres_url, kafka_bootstrap)
-
-
-@pytest.fixture(scope="session")
-def suite_to_break(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """A suite with servers of its own, as the last test has left it; see `breakable_suite`."""
-    yield from suites.breakable_suite(tmp_path_factory.mktemp("breakable"))
-
-
-@pytest.fixture
-def breakable_suite(suite_to_break: Suite) -> Iterator[Suite]:
-    """A suite with servers of its own to be stopped, killed and restarted; whole before a test."""
-    suites.heal(suite_to_break)
-    yield suite_to_break
-    suites.heal(suite_to_break)

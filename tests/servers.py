@@ -29,7 +29,7 @@ START_TIMEOUT_SECONDS = 110
 
 class _Server(Protocol):
     def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def crash(self) -> None: ...
 
 
 class Keeper:
@@ -110,7 +110,7 @@ def keep(folder: Path) -> None:
                     connection.sendall(_answer(name, folder, running).encode())
     finally:
         for server, _ in running.values():
-            server.stop()
+            server.crash()  # what it would write down first is removed with its folder
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ import psycopg
 from cli.suite import Ports, Suite
 from cli.suite.layout import SERVICES
 from cli.suite.processes import State
+from tests import databases
 from tests.waiting import wait_until
 
 QUICK = {
@@ -94,7 +95,12 @@ def whole(suite: Suite) -> bool:
 
 
 def drop_databases(postgres_url: str, prefix: str) -> None:
-    """Drop every database whose name begins so, whoever is still connected."""
+    """Drop every database whose name begins so, whoever is still connected.
+
+    The run's own server goes with all it has.
+    """
+    if not databases.outlive_the_run():
+        return
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,)

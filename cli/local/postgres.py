@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,9 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
+if sys.platform == "linux":
+    # After a crash the whole folder goes to the disk at once, not file by file (10 s of thousands).
+    _SETTINGS["recovery_init_sync_method"] = "syncfs"
 
 
 class PostgresServer:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from chassis.messaging.topics import all_topics, ensure_topics
+from chassis.messaging.creation import ensure_topics
+from chassis.messaging.topics import all_topics
 from cli.endpoints import FILE as ENDPOINTS_FILE
 from cli.endpoints import Endpoints
 from cli.local import smsc as smsc_defaults

@@ -12,7 +12,6 @@ from huitouke.notify.v1.notify_service_pb2_grpc import add_NotifyServiceServicer
 from sqlalchemy import Engine
 
 from chassis.clock import Clock, SystemClock
-from chassis.messaging.consumer import Consumer
 from chassis.messaging.topics import topic_of
 from chassis.process import Process, run_roles
 from chassis.roles import migrate_role, relay_role
@@ -118,6 +117,8 @@ def _entry(servicer: NotifyServicer) -> ServiceEntry:
 
 def consume(settings: NotifySettings, process: Process) -> None:
     """Turn the other services' events into queued messages until asked to stop."""
+    from chassis.messaging.consumer import Consumer  # noqa: PLC0415 - no other role needs Kafka
+
     group = f"{settings.topic_prefix}{SERVICE}"
     Consumer(
         engine=_engine(settings, "notify-consumer", 2),

@@ -2,8 +2,11 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
+
+import pytest
 
 from tests.contract.tree import modules, name_of
 
@@ -15,13 +18,20 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "manag
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+pytestmark = pytest.mark.xdist_group("modules")  # they share what they have parsed
+
 
 def _lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, Function):
             yield node
 
@@ -35,7 +45,7 @@ def test_each_module_opens_with_a_docstring() -> None:
     silent = [
         name_of(path)
         for path in modules()
-        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+        if path.read_text().strip() and not ast.get_docstring(_tree(path))
     ]
     assert silent == []
 
@@ -80,7 +90,7 @@ def test_no_test_sleeps_or_is_skipped() -> None:
         f"{name_of(path)}: {ast.unparse(node)}"
         for path in modules()
         if name_of(path).startswith("tests/") and name_of(path) != "tests/waiting.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(_tree(path))
         if _sleeps(node) or (_skips(node) and name_of(path) not in SKIPS_WITH_A_REASON)
     ]
     assert found == []
@@ -104,7 +114,7 @@ def test_no_exception_is_swallowed_whole() -> None:
     found = [
         f"{name_of(path)}:{node.lineno}"
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.ExceptHandler) and _swallows(node)
     ]
     assert found == []

@@ -61,10 +61,10 @@ class PatientTill:
             raise refusal from None
         return Answer(response, _is_replayed(finished))
 
-    def outcome(self, method: str, request: Any) -> Answer | Refusal:
+    def outcome(self, method: str, request: Any, within_seconds: float = 60) -> Answer | Refusal:
         """The final answer or the final refusal."""
         try:
-            return self.insist(method, request)
+            return self.insist(method, request, within_seconds)
         except Refusal as refusal:
             return refusal
 

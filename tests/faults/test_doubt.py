@@ -82,6 +82,7 @@ def test_a_cancel_that_overtakes_a_step_leaves_nothing_of_it(
     front_desk: Till,
     restaurant: Till,
     patient: PatientTill,
+    tmp_path: Path,
     overtaken: str,
     service: str,
     method: str,
@@ -91,7 +92,8 @@ def test_a_cancel_that_overtakes_a_step_leaves_nothing_of_it(
     before = restaurant.balances(guest.member_id)
     request = checkout_request(dinner(guest.member_id, coupon), new_request_id())
     broken.stop_process("gateway.work")
-    broken.restart("gateway.serve", f"gateway.checkout.before_{overtaken}=delay:8@1")
+    gate = tmp_path / "gate"
+    broken.restart("gateway.serve", f"gateway.checkout.before_{overtaken}=until:{gate}@1")
     patient.balances(guest.member_id)
     call = restaurant.start("Checkout", request)
     wait_until(lambda: checkout_state(broken, request.request_id) == OPEN, 10, "it is open")
@@ -100,6 +102,7 @@ def test_a_cancel_that_overtakes_a_step_leaves_nothing_of_it(
     assert cancelled.state == checkout_pb2.CHECKOUT_STATE_CANCELLED
     at_rest(broken)
     assert not call.done(), "the overtaken step is still on its way"
+    gate.touch()
     assert _refused(call).reason == "CHECKOUT_CANCELLED"
     late = refusal_of(
         as_gateway, broken, service, method, recorded_bytes(broken, request.request_id, overtaken)
@@ -107,7 +110,7 @@ def test_a_cancel_that_overtakes_a_step_leaves_nothing_of_it(
     assert late.reason == "CHECKOUT_CANCELLED"
     assert restaurant.balances(guest.member_id) == before
     assert patient.usable_coupons(guest.member_id) == {coupon}
-    broken.armed.discard("gateway.serve")  # it delays once
+    broken.armed.discard("gateway.serve")  # it is held once
     broken.start_process("gateway.work")
 
 

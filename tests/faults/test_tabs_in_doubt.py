@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
@@ -84,12 +85,12 @@ def test_a_tab_under_which_points_dies_is_held_and_booked_once(
 
 
 def test_a_cancel_that_overtakes_an_authorisation_leaves_nothing_of_it(
-    broken: Suite, tabs: Tabs, restaurant: Till
+    broken: Suite, tabs: Tabs, restaurant: Till, tmp_path: Path
 ) -> None:
-    tab = tabs.wanted()
+    tab, gate = tabs.wanted(), tmp_path / "gate"
     request_id = tab.opening.request_id
     broken.stop_process(WORK)
-    broken.restart(SERVE, "gateway.checkout.before_authorize=delay:8@1")
+    broken.restart(SERVE, f"gateway.checkout.before_authorize=until:{gate}@1")
     tabs.patient.balances(tab.member_id)
     call = restaurant.start("OpenCheckout", tab.opening)
     wait_until(lambda: stands(broken, tab) == (1, 1), 10, "it is being opened")
@@ -97,6 +98,7 @@ def test_a_cancel_that_overtakes_an_authorisation_leaves_nothing_of_it(
     tabs.repeat(tab, "CancelCheckout", cancel)
     assert tab.record.state == checkout_pb2.CHECKOUT_STATE_CANCELLED
     assert not call.done(), "the overtaken step is still on its way"
+    gate.touch()
     tab.check_given_back()
     assert _refused(call).reason == "CHECKOUT_CANCELLED"
     late = refusal_of(
@@ -104,7 +106,7 @@ def test_a_cancel_that_overtakes_an_authorisation_leaves_nothing_of_it(
     )
     assert late.reason == "CHECKOUT_CANCELLED"
     assert restaurant.balances(tab.member_id) == tab.before
-    broken.armed.discard(SERVE)  # it delays once
+    broken.armed.discard(SERVE)  # it is held once
     broken.start_process(WORK)
 
 

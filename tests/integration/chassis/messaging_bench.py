@@ -18,10 +18,11 @@ from sqlalchemy import Connection, Engine, text
 from chassis.identifiers import new_id
 from chassis.messaging.cloudevents import Received, decode, encode
 from chassis.messaging.consumer import Consumer, ConsumerSettings
+from chassis.messaging.creation import ensure_topics
 from chassis.messaging.handlers import BatchHandler, Handler
 from chassis.messaging.producer import Producer
 from chassis.messaging.relay import Relay, RelaySettings
-from chassis.messaging.topics import dead_letter_topic_of, ensure_topics
+from chassis.messaging.topics import dead_letter_topic_of
 from chassis.storage import outbox
 from chassis.storage.engine import create_engine
 from chassis.storage.outbox import OutboxEvent

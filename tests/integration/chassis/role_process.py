@@ -1,6 +1,7 @@
 """A process with roles of its own, started by the tests of `chassis.process`."""
 
 import asyncio
+import gc
 import sys
 
 from pydantic_settings import SettingsConfigDict
@@ -44,6 +45,7 @@ async def linger(_settings: RoleSettings, process: Process) -> None:
 
 
 def migrate(_settings: RoleSettings, _process: Process) -> None:
+    assert gc.isenabled()
     _say("migrated")
 
 
@@ -60,6 +62,7 @@ async def refuse(_settings: RoleSettings, _process: Process) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # as the console scripts do while they load
     run_roles(
         "roles",
         RoleSettings,

@@ -118,7 +118,8 @@ def test_of_two_relays_one_works_and_the_other_takes_over(
             holder = connection.execute(text("SELECT holder FROM leases")).scalar_one_or_none()
             return None if holder is None else str(holder)
 
-    with bench.running(bench.new_relay(engine, kafka_bootstrap, topic)):
+    patient = bench.new_relay(engine, kafka_bootstrap, topic, lease_seconds=30.0)
+    with bench.running(patient):
         first_holder = wait_until(holder, 10, "the first relay holds the lease")
         with bench.running(second):
             bench.emit(engine, [bench.outbox_event(key, version) for version in range(1, 101)])

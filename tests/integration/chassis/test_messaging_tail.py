@@ -7,8 +7,9 @@ import threading
 from kafka.admin import KafkaAdminClient
 
 from chassis.identifiers import new_id
+from chassis.messaging.creation import ensure_topics
 from chassis.messaging.tail import tail
-from chassis.messaging.topics import all_topics, ensure_topics
+from chassis.messaging.topics import all_topics
 from tests.integration.chassis import messaging_bench as bench
 from tests.waiting import wait_until
 

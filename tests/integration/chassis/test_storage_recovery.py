@@ -63,14 +63,17 @@ def failpoints() -> Iterator[None]:
 
 
 class Watcher(SilentObserver):
-    """Keeps what it is told."""
+    """Keeps what it is told; holds up each retry until it may go on."""
 
     def __init__(self) -> None:
+        self.may_retry = threading.Event()
+        self.may_retry.set()
         self.retries: list[str] = []
         self.poisons: list[str] = []
 
     def batch_retried(self, executor: str, cause: str) -> None:
         self.retries.append(f"{executor} {cause}")
+        assert self.may_retry.wait(30)
 
     def command_poisoned(self, executor: str, cause: str) -> None:
         self.poisons.append(f"{executor} {cause}")
@@ -196,6 +199,7 @@ def test_a_deadlock_is_resolved_by_running_the_batch_again(engine: Engine) -> No
     a, b = sorted([new_id(), new_id()])
     answer_all_started(engine, [a, b])
     watcher = Watcher()
+    watcher.may_retry.clear()  # it would be back at a before the other has woken up
     with engine.connect() as other, other.begin():
         held = sa.text("SELECT FROM accounts WHERE member_id = :id FOR UPDATE")
         other.execute(held, {"id": b})
@@ -211,6 +215,7 @@ def test_a_deadlock_is_resolved_by_running_the_batch_again(engine: Engine) -> No
             other.execute(sa.text("SET LOCAL deadlock_timeout = '1h'"))
             other.execute(held, {"id": a})
             other.rollback()
+            watcher.may_retry.set()
             call.join()
     assert watcher.retries == ["accounts DeadlockDetected"]
     assert [balance(engine, each) for each in (a, b)] == [2, 2]

@@ -17,10 +17,9 @@ from chassis.kernel import Refusal
 from chassis.rpc.client import Channel
 from chassis.rpc.health import HealthBoard
 from chassis.rpc.tls import ClientTls
-from chassis.storage.engine import create_engine
-from chassis.storage.migrations import migrate
 from services.coupon.main import MIGRATIONS, serving
 from services.coupon.settings import CouponSettings
+from tests import databases
 
 TIMEOUT_SECONDS = 20.0
 REQUEST_KEY = b64encode(b"development-request-key-32-bytes").decode()
@@ -47,10 +46,7 @@ def settings_of(database_url: str, certificates: Path) -> CouponSettings:
 
 def migrated(database_url: str) -> str:
     """The URL of a database brought to this release's shape."""
-    engine = create_engine(database_url, application_name="test-migrate")
-    migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return database_url
+    return databases.migrated(database_url, MIGRATIONS)
 
 
 @dataclass

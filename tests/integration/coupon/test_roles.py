@@ -15,7 +15,8 @@ from pathlib import Path
 from huitouke.coupon.v1 import events_pb2
 from kafka import KafkaConsumer
 
-from chassis.messaging.topics import ensure_topics, topic_of
+from chassis.messaging.creation import ensure_topics
+from chassis.messaging.topics import topic_of
 from tests.integration.coupon.asking import (
     a_basket,
     a_campaign,

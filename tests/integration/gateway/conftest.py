@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("gateway"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway_suite(
     tmp_path_factory: pytest.TempPathFactory, postgres_url: str, kafka_bootstrap: str
 ) -> Iterator[Suite]:
@@ -48,19 +48,19 @@ def gateway_suite(
     suite.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operator(gateway_suite: Suite) -> Operator:
     """An operator with everything open to operators."""
     return Operator(gateway_suite.endpoints)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def front_desk(operator: Operator) -> Till:
     """A ROOM merchant's till that may do everything, at the hotel's own outlet."""
     return operator.till(category="ROOM")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def restaurant(operator: Operator) -> Till:
     """A DINING merchant's till that may do everything, at the hotel's own outlet."""
     return operator.till(category="DINING")

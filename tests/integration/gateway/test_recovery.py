@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from huitouke.gateway.v1 import checkout_pb2
 
 from chassis.kernel import Refusal
 from cli.suite import Suite
+from tests.e2e.aftermath import deadline
 from tests.integration.gateway.till import Operator, Till, new_request_id, purchase, refusal_of
 from tests.waiting import wait_until
 
 COMMITTED = checkout_pb2.CHECKOUT_STATE_COMMITTED
 CANCELLED = checkout_pb2.CHECKOUT_STATE_CANCELLED
+TILL_SECONDS = 4.0  # a gateway that has just started gets as far as it shall within them
 
 
 @pytest.fixture
@@ -87,10 +90,12 @@ def test_recovery_goes_back_when_the_deadline_has_passed(
     armed.stop_process("gateway.work")
     armed.restart("gateway.serve", "gateway.checkout.after_reserve=kill")
     with contextlib.suppress(Refusal):
-        restaurant.checkout(bought, request_id, timeout=1.0)
+        restaurant.checkout(bought, request_id, timeout=TILL_SECONDS)
     wait_until(lambda: not armed.processes["gateway.serve"].running, 20, "the gateway dies")
     armed.start_process("gateway.serve")
     assert restaurant.find(request_id).state == checkout_pb2.CHECKOUT_STATE_OPEN
+    ends = deadline(armed, request_id)
+    wait_until(lambda: datetime.now(UTC) > ends, TILL_SECONDS + 5, "the till's deadline passes")
     armed.start_process("gateway.work")
     wait_until(lambda: all_ended(operator), 30, "recovery settles everything")
     assert restaurant.find(request_id).state == CANCELLED

@@ -18,10 +18,9 @@ from chassis.rpc.client import Channel
 from chassis.rpc.health import HealthBoard
 from chassis.rpc.tls import ClientTls
 from chassis.security import KeyRing, development_key_ring
-from chassis.storage.engine import create_engine
-from chassis.storage.migrations import migrate
 from services.member.main import MIGRATIONS, serving
 from services.member.settings import MemberSettings
+from tests import databases
 
 TIMEOUT_SECONDS = 20.0
 INDEX_KEY = b"development-index-key-of-32-bytes"
@@ -51,10 +50,7 @@ def settings_of(
 
 def migrated(database_url: str) -> str:
     """The URL of a database brought to this release's shape."""
-    engine = create_engine(database_url, application_name="test-migrate")
-    migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return database_url
+    return databases.migrated(database_url, MIGRATIONS)
 
 
 @dataclass

@@ -78,9 +78,8 @@ def moved_to(two_members: str) -> Callable[[CardState], None]:
 
     def move(state: CardState) -> None:
         with psycopg.connect(two_members) as connection:
-            connection.execute("ALTER TABLE cards DISABLE TRIGGER cards_guard")
+            connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute("UPDATE cards SET state = %s", (state,))
-            connection.execute("ALTER TABLE cards ENABLE TRIGGER cards_guard")
 
     return move
 

@@ -15,7 +15,8 @@ import pytest
 from huitouke.member.v1 import events_pb2
 from kafka import KafkaConsumer
 
-from chassis.messaging.topics import ensure_topics, topic_of
+from chassis.messaging.creation import ensure_topics
+from chassis.messaging.topics import topic_of
 from chassis.security import KeyRing, development_key_ring
 from tests.integration.member.requests import enrolment
 from tests.integration.member.running import INDEX_KEY, REQUEST_KEY, migrated, running

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from cli.local.mail import MailSink
 from cli.local.ports import free_port
 from cli.local.smsc import ShortMessageCentre
+from services.member.main import MIGRATIONS as MEMBER_MIGRATIONS
+from services.notify.main import MIGRATIONS
+from tests.databases import Lender
 from tests.integration.notify.running import Places
 
 
@@ -36,17 +37,17 @@ def mail_sink(tmp_path: Path, certificates: Path) -> Iterator[MailSink]:
 
 
 @pytest.fixture
-def member_database_url(postgres_url: str) -> Iterator[str]:
-    """A second fresh database, for the member service that knows the guests."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY wal_log')
-        yield (
-            f"{postgres_url.rsplit('/', 1)[0]}/{name}"
-            if postgres_url.count("/") > 2
-            else f"{postgres_url}/{name}"
-        )
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def database_url(lender: Lender) -> Iterator[str]:
+    """The URL of a notify database as its migrations leave it."""
+    with lender.lend(MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture
+def member_database_url(lender: Lender) -> Iterator[str]:
+    """A second database, for the member service that knows the guests."""
+    with lender.lend(MEMBER_MIGRATIONS) as url:
+        yield url
 
 
 @pytest.fixture

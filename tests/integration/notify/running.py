@@ -24,12 +24,12 @@ from chassis.identifiers import new_id
 from chassis.messaging.cloudevents import Received
 from chassis.rpc.health import HealthBoard
 from chassis.storage.engine import create_engine
-from chassis.storage.migrations import migrate
 from cli.local.mail import MailSink
 from cli.local.smsc import PASSWORD, SYSTEM_ID, ShortMessageCentre
 from services.notify.consumers import Arrivals
 from services.notify.main import MIGRATIONS, working
 from services.notify.settings import NotifySettings
+from tests import databases
 from tests.integration.member import running as member_running
 from tests.integration.member.requests import enrolment
 from tests.waiting import wait_until_async
@@ -117,10 +117,7 @@ async def process_of(role: str, settings: Mapping[str, str]) -> Process:
 
 def migrated(database_url: str) -> str:
     """The URL of a database brought to this release's shape."""
-    engine = create_engine(database_url, application_name="test-migrate")
-    migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return database_url
+    return databases.migrated(database_url, MIGRATIONS)
 
 
 def received(member_id: UUID, event: Message, version: int = 1) -> Received:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from huitouke.member.v1 import member_pb2
@@ -25,6 +26,15 @@ def slow_recording() -> Iterator[None]:
     """What was submitted is recorded only two seconds later."""
     arm_failpoints({"HUITOUKE_FAILPOINTS": "notify.work.after_submit=delay:2"})
     yield
+    arm_failpoints({})
+
+
+@pytest.fixture
+def go_on(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """What was submitted is recorded only when this has been called."""
+    gate = tmp_path / "gate"
+    arm_failpoints({"HUITOUKE_FAILPOINTS": f"notify.work.after_submit=until:{gate}"})
+    yield gate.touch
     arm_failpoints({})
 
 
@@ -85,7 +95,7 @@ def test_an_undeliverable_message_fails_with_the_receipts_state(places: Places) 
 
 
 def test_a_receipt_that_comes_before_its_submission_is_recorded_is_not_lost(
-    places: Places, slow_recording: None
+    places: Places, go_on: Callable[[], None]
 ) -> None:
     async def scenario() -> None:
         async with world_of(places) as world:
@@ -94,6 +104,7 @@ def test_a_receipt_that_comes_before_its_submission_is_recorded_is_not_lost(
             async with world.working():
                 await until(lambda: bool(world.select("SELECT * FROM receipts")), "it waits")
                 assert world.states() == ["SUBMITTING"]
+                go_on()
                 await world.until("DELIVERED")
             assert world.select("SELECT * FROM receipts") == []
 

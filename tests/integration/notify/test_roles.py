@@ -12,8 +12,9 @@ from kafka import KafkaConsumer
 
 from chassis.identifiers import new_id
 from chassis.messaging.cloudevents import Received, encode
+from chassis.messaging.creation import ensure_topics
 from chassis.messaging.producer import Producer
-from chassis.messaging.topics import all_topics, ensure_topics, topic_of
+from chassis.messaging.topics import all_topics, topic_of
 from tests.integration.notify.facts import enrolled, paid, topped_up
 from tests.integration.notify.running import (
     Places,

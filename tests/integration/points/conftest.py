@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from chassis.clock import Clock
-from tests.integration.points.running import Points, migrated, running
+from services.points.main import MIGRATIONS
+from tests.databases import Lender
+from tests.integration.points.running import Points, running
 
 Serve = Callable[..., AbstractAsyncContextManager[Points]]
 
 
 @pytest.fixture
+def database_url(lender: Lender) -> Iterator[str]:
+    """The URL of a ledger as its migrations leave it."""
+    with lender.lend(MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture
 def ledger_url(database_url: str) -> str:
-    """The URL of a fresh, migrated ledger."""
-    return migrated(database_url)
+    """The same."""
+    return database_url
 
 
 @pytest.fixture

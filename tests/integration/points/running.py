@@ -19,11 +19,10 @@ from chassis.clock import Clock, SystemClock
 from chassis.rpc.client import Channel
 from chassis.rpc.server import Server
 from chassis.rpc.tls import ClientTls
-from chassis.storage.engine import create_engine
-from chassis.storage.migrations import migrate
 from services.points.main import MIGRATIONS, Application, compose
 from services.points.servicers.allowed import ALLOW
 from services.points.settings import PointsSettings
+from tests import databases
 
 TIMEOUT_SECONDS = 20.0
 REQUEST_KEY = b"development-request-key-32-bytes"
@@ -48,10 +47,7 @@ def settings_of(database_url: str, certificates: Path) -> PointsSettings:
 
 def migrated(database_url: str) -> str:
     """The URL of a database brought to this release's shape."""
-    engine = create_engine(database_url, application_name="test-migrate")
-    migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return database_url
+    return databases.migrated(database_url, MIGRATIONS)
 
 
 STUBS = (

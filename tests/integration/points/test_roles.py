@@ -17,7 +17,8 @@ from huitouke.points.v1 import events_pb2
 from kafka import KafkaConsumer
 
 from chassis.clock import ManualClock
-from chassis.messaging.topics import ensure_topics, topic_of
+from chassis.messaging.creation import ensure_topics
+from chassis.messaging.topics import topic_of
 from tests.integration.points.requests import post, purchase
 from tests.integration.points.running import REQUEST_KEY, migrated, running
 from tests.waiting import wait_until
@@ -53,13 +54,13 @@ def run(role: str, settings: dict[str, str], *options: str) -> subprocess.Comple
 
 
 def test_migrating_makes_the_ledger_with_the_default_programme_and_again_changes_nothing(
-    database_url: str, certificates: Path
+    empty_database_url: str, certificates: Path
 ) -> None:
-    settings = environment(database_url, certificates)
+    settings = environment(empty_database_url, certificates)
     for _ in range(2):
         done = run("migrate", settings)
         assert done.returncode == 0, done.stderr
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(empty_database_url) as connection:
         rows = connection.execute("SELECT version, valid_from FROM programmes").fetchall()
     assert rows == [(1, datetime(2000, 1, 1, tzinfo=UTC))]
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,28 @@ def test_a_delay_lets_a_coroutine_s_loop_go_on() -> None:
     assert order == ["meanwhile", "slow"]
 
 
+def test_a_gate_holds_a_thread_or_a_coroutine_until_its_file_is_there(tmp_path: Path) -> None:
+    gate, order = tmp_path / "gate", []
+    arm_failpoints({SETTING: f"gate=until:{gate}@1; open=until:{gate}"})
+
+    async def held() -> None:
+        await async_failpoint("gate")
+        order.append("held")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(held())
+        await asyncio.sleep(0)
+        order.append("meanwhile")
+        gate.touch()
+        await task
+
+    asyncio.run(main())
+    failpoint("open")
+    assert order == ["meanwhile", "held"]
+    gate.unlink()
+    failpoint("gate")  # not at its second hit
+
+
 def test_a_kill_leaves_no_time_for_anything() -> None:
     program = "from chassis.failpoints import failpoint\nfailpoint('x')\nprint('survived')"
     environment = {**os.environ, SETTING: "x=kill"}
@@ -71,7 +94,10 @@ def test_a_kill_leaves_no_time_for_anything() -> None:
     assert (result.returncode, result.stdout) == (-signal.SIGKILL, b"")
 
 
-@pytest.mark.parametrize("text", ["x", "x=burn", "=kill", "x=delay", "x=error:1", "x=delay:soon"])
+@pytest.mark.parametrize(
+    "text",
+    ["x", "x=burn", "=kill", "x=delay", "x=until", "x=error:1", "x=delay:soon", "x=kill@soon"],
+)
 def test_a_setting_that_cannot_be_read_is_refused_with_its_text(text: str) -> None:
     with pytest.raises(FailpointSettingError, match=text):
         arm_failpoints({SETTING: text})
