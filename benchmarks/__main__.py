@@ -35,7 +35,8 @@ def machine() -> str:
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}; load {load:.1f} before the start"
+        f"Python {platform.python_version()} of {Path(sys.executable).resolve()}; "
+        f"load {load:.1f} before the start"
     )
 
 
