@@ -66,8 +66,8 @@ from services.points.storage.repository import PointsRepository
 
 SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
-WRITERS: Final = 2
-"""One decides and encodes while PostgreSQL works for the other."""
+WRITERS: Final = 3
+"""One decides and encodes while PostgreSQL works for the others."""
 COMMANDS_BESIDE: Final = 64
 """How many commands are worth a second transaction beside one that is under way."""
 PUBLISHERS: Final = 1
