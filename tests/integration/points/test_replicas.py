@@ -16,9 +16,12 @@ from sqlalchemy import Connection
 from chassis.clock import SystemClock
 from chassis.kernel import Refusal
 from chassis.storage.engine import create_engine
+from chassis.storage.executor import Submission
+from chassis.storage.requests import fingerprint
 from chassis.storage.sets import driver
 from services.points.converters.requests import to_command
 from services.points.domain.ledger import decide
+from services.points.main import ledger_executor
 from services.points.storage.repository import PointsRepository
 from tests.integration.points.conftest import Serve
 from tests.integration.points.requests import cancel, post, purchase, reverse, top_up
@@ -98,23 +101,27 @@ def test_two_replicas_race_for_balances_ids_and_reversals_and_each_is_won_once(
 
 
 def test_an_id_that_another_replica_takes_meanwhile_reruns_the_batch(ledger_url: str) -> None:
-    engine = create_engine(ledger_url, application_name="test", pool_size=2, index_plans=True)
+    engine = create_engine(ledger_url, application_name="test", pool_size=4, index_plans=True)
     checkout, now = uuid4(), datetime.now(UTC)
-    with engine.connect() as one, engine.connect() as other:
-        for connection, member in ((one, uuid4()), (other, uuid4())):
-            repository = PointsRepository(SystemClock())
-            command = to_command(post(purchase(member, 10_000), checkout))
-            books = repository.lock(connection, [command])
-            repository.load(connection, books, [command])
-            decide(books, command, now)
-            if connection is one:
-                repository.save(connection, books)
-                winner = Thread(target=_commit_soon, args=(ledger_url, connection))
-            else:
-                winner.start()
-                with pytest.raises(psycopg.errors.SerializationFailure):
-                    repository.save(connection, books)
-                winner.join()
+    first, second = (post(purchase(uuid4(), 10_000), checkout) for _ in range(2))
+    executor = ledger_executor(engine, SystemClock())
+    executor.start()
+    with engine.connect() as faster:
+        repository, command = PointsRepository(SystemClock()), to_command(first)
+        books = repository.lock(faster, [command])
+        repository.load(faster, books, [command])
+        decide(books, command, now)
+        repository.save(faster, books)
+        winner = Thread(target=_commit_soon, args=(ledger_url, faster))
+        winner.start()
+        asked = Submission(
+            to_command(second), "gateway", second.request_id, fingerprint(second, b"k" * 32)
+        )
+        with pytest.raises(Refusal) as refused:
+            executor.execute_blocking(asked)
+        assert refused.value.reason == "CHECKOUT_EXISTS"
+        winner.join()
+    executor.stop()
     engine.dispose()
 
 
