@@ -68,8 +68,8 @@ SERVICE: Final = "points"
 MIGRATIONS: Final = "services.points.storage.migrations"
 WRITERS: Final = 3
 """One decides and encodes while PostgreSQL works for the others."""
-COMMANDS_BESIDE: Final = 64
-"""How many commands are worth a second transaction beside one that is under way."""
+COMMANDS_BESIDE: Final = 192
+"""How many commands are worth another transaction beside one that is under way: most of a batch."""
 PUBLISHERS: Final = 1
 PROGRESS_WRITERS: Final = 1
 REPORT_THREADS: Final = 2
