@@ -11,6 +11,7 @@ from pathlib import Path
 BENCHMARKS = (
     "executor_postings",
     "batch_posts",
+    "command_steps",
     "hot_member",
     "large_ledger",
     "expiry_run",
