@@ -107,7 +107,8 @@ def measure(steps: Steps) -> None:
         return [decide(books, each, now) for each in commands]
 
     decisions = steps.measure("deciding", decided)
-    answers = steps.measure("answer", lambda: [to_response(each.answer) for each in decisions])
+    answered = [each.answer for each in decisions if each.answer is not None]
+    answers = steps.measure("answer", lambda: [to_response(each) for each in answered])
     steps.measure(
         "event",
         lambda: [
