@@ -39,7 +39,7 @@ from cli.local.postgres import ensure_database
 
 BATCH, BATCHES_IN_FLIGHT = 128, 4
 REDEEMED, LOTS_SPENT = 250, 3
-COMMANDS_A_SECOND, CALLS_A_SECOND = 8_000, 6_000
+COMMANDS_A_SECOND, CALLS_A_SECOND = 12_000, 6_000
 """More than will be needed: requests are made before a round."""
 TARGETS = {"earn-only": (2.5, 4.0), "checkouts": (1.2, 2.0), "unary": (0.3, 0.4)}
 
