@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -22,7 +23,10 @@ from services.points.storage.queries import DuePage
 FIRST: Final = UUID(int=0)
 """Below every member id."""
 PAGE_MEMBERS: Final = 10_000
-BATCH_MEMBERS: Final = 256
+BATCH_MEMBERS: Final = 32
+"""In one transaction: members of ten lots each write as much as a full batch of purchases then."""
+RESTS: Final = 1.0
+"""How long a job rests after each batch, in times of what the batch took: guests come first."""
 CALLER: Final = "points"
 DEFECT: Final = "INTERNAL"
 """One member's books are not as they should be: logged by the executor, and no other waits."""
@@ -73,6 +77,7 @@ class Job:
     clock: Clock
     batch_members: int = BATCH_MEMBERS
     page_members: int = PAGE_MEMBERS
+    rests: float = RESTS
 
     async def run_once(self) -> int:
         """Go through all members; returns for how many there was something to do."""
@@ -80,7 +85,9 @@ class Job:
         while self.walk.when(self.clock.now()):
             page = await self.reads.run(self.walk.find, after, self.page_members, self.clock.now())
             for at in range(0, len(page.due), self.batch_members):
+                began = monotonic()
                 done += await self._do(page.due[at : at + self.batch_members])
+                await asyncio.sleep((monotonic() - began) * self.rests)
             if page.last is None:
                 break
             after = page.last
