@@ -48,6 +48,15 @@ def gateway_suite(
     suite.stop()
 
 
+@pytest.fixture
+def armed(gateway_suite: Suite) -> Iterator[Suite]:
+    """The shared suite, whose gateway a test may kill or stop; running again afterwards."""
+    yield gateway_suite
+    for name in ("gateway.serve", "gateway.work"):
+        if not gateway_suite.processes[name].running:
+            gateway_suite.start_process(name)
+
+
 @pytest.fixture(scope="package")
 def operator(gateway_suite: Suite) -> Operator:
     """An operator with everything open to operators."""

@@ -61,19 +61,10 @@ def prices(operator: Operator) -> Iterator[Prices]:
 
 
 @pytest.fixture
-def armed(gateway_suite: Suite) -> Iterator[Suite]:
-    """The shared suite without recovery, whose gateway a test may kill; whole again afterwards."""
-    gateway_suite.stop_process(WORK)
-    yield gateway_suite
-    for name in (SERVE, WORK):
-        if not gateway_suite.processes[name].running:
-            gateway_suite.start_process(name)
-
-
-def all_ended(operator: Operator) -> bool:
-    with contextlib.suppress(Refusal):
-        return bool(operator.books().unfinished == 0)
-    return False
+def unattended(armed: Suite) -> Suite:
+    """The shared suite without recovery, whose gateway a test may kill."""
+    armed.stop_process(WORK)
+    return armed
 
 
 def die(suite: Suite, place: str, call: Any, *arguments: Any) -> None:
@@ -90,22 +81,22 @@ def is_told(till: Till, bought: Any, request_id: str, operator: Operator) -> Non
     assert refused.reason == "TENDERS_DIFFER"
     assert refused.metadata["to_pay_minor"] == str(HALVED)
     assert till.find(request_id).state == CANCELLED
-    wait_until(lambda: all_ended(operator), 20, "everything is told to everyone")
+    wait_until(operator.all_ended, 20, "everything is told to everyone")
     books, ledger = operator.books(), operator.ledger_books()
     assert (books.committed, books.refunded) == (ledger.checkouts_posted, ledger.checkouts_reversed)
     assert operator.coupon_books().reserved == 0
 
 
 def test_points_that_are_repriced_after_the_quote_leave_nothing_posted(
-    armed: Suite, operator: Operator, restaurant: Till, guest: str, prices: Prices
+    unattended: Suite, operator: Operator, restaurant: Till, guest: str, prices: Prices
 ) -> None:
     coupon = restaurant.claim(guest, operator.campaign(amount_minor=1_000))
     bought = purchase(guest, BILL + 1_000, coupons=[coupon], points=100, tenders=[QUOTED])
     request_id, before = new_request_id(), restaurant.balances(guest)
     posted = operator.ledger_books().checkouts_posted
-    die(armed, "before_post", restaurant.checkout, bought, request_id)
+    die(unattended, "before_post", restaurant.checkout, bought, request_id)
     prices.halve()
-    armed.start_process(SERVE)
+    unattended.start_process(SERVE)
     is_told(restaurant, bought, request_id, operator)
     assert restaurant.balances(guest) == before
     assert operator.ledger_books().checkouts_posted == posted
@@ -113,7 +104,7 @@ def test_points_that_are_repriced_after_the_quote_leave_nothing_posted(
 
 
 def test_a_commit_that_is_repriced_after_its_quote_gives_back_all_that_was_held(
-    armed: Suite, operator: Operator, restaurant: Till, guest: str, prices: Prices
+    unattended: Suite, operator: Operator, restaurant: Till, guest: str, prices: Prices
 ) -> None:
     before = restaurant.balances(guest)
     opened = restaurant.open(guest, hold_points=100, hold_stored_value_minor=5_000)
@@ -126,10 +117,10 @@ def test_a_commit_that_is_repriced_after_its_quote_gives_back_all_that_was_held(
         )
 
     request_id = new_request_id()
-    die(armed, "after_commit", commit, request_id)
+    die(unattended, "after_commit", commit, request_id)
     prices.halve()
-    armed.start_process(SERVE)
+    unattended.start_process(SERVE)
     refused = refusal_of(commit, request_id)
     assert (refused.reason, refused.metadata["to_pay_minor"]) == ("TENDERS_DIFFER", str(HALVED))
-    wait_until(lambda: all_ended(operator), 20, "everything is told to everyone")
+    wait_until(operator.all_ended, 20, "everything is told to everyone")
     assert restaurant.balances(guest) == before

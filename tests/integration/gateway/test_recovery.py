@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -18,21 +17,6 @@ from tests.waiting import wait_until
 COMMITTED = checkout_pb2.CHECKOUT_STATE_COMMITTED
 CANCELLED = checkout_pb2.CHECKOUT_STATE_CANCELLED
 TILL_SECONDS = 4.0  # a gateway that has just started gets as far as it shall within them
-
-
-@pytest.fixture
-def armed(gateway_suite: Suite) -> Iterator[Suite]:
-    """The shared suite, whose gateway a test may kill; running again afterwards."""
-    yield gateway_suite
-    for name in ("gateway.serve", "gateway.work"):
-        if not gateway_suite.processes[name].running:
-            gateway_suite.start_process(name)
-
-
-def all_ended(operator: Operator) -> bool:
-    with contextlib.suppress(Refusal):
-        return bool(operator.books().unfinished == 0)
-    return False
 
 
 def test_cancelling_a_request_never_seen_fences_it_for_ever(
@@ -69,7 +53,7 @@ def test_a_gateway_that_dies_within_a_checkout_leaves_one_end_everywhere(
         restaurant.checkout(bought, request_id, timeout=10.0)
     wait_until(lambda: not armed.processes["gateway.serve"].running, 20, "the gateway dies")
     armed.start_process("gateway.serve")
-    wait_until(lambda: all_ended(operator), 30, "recovery settles everything")
+    wait_until(operator.all_ended, 30, "recovery settles everything")
     found = restaurant.find(request_id)
     assert found.state == COMMITTED, "before its deadline recovery goes forward"
     again = restaurant.checkout(bought, request_id)
@@ -97,7 +81,7 @@ def test_recovery_goes_back_when_the_deadline_has_passed(
     ends = deadline(armed, request_id)
     wait_until(lambda: datetime.now(UTC) > ends, TILL_SECONDS + 5, "the till's deadline passes")
     armed.start_process("gateway.work")
-    wait_until(lambda: all_ended(operator), 30, "recovery settles everything")
+    wait_until(operator.all_ended, 30, "recovery settles everything")
     assert restaurant.find(request_id).state == CANCELLED
     assert refusal_of(restaurant.checkout, bought, request_id).reason == "CHECKOUT_CANCELLED"
     restaurant.checkout(purchase(member_id, 20_000, coupons=[coupon]))
@@ -110,14 +94,14 @@ def test_a_gateway_that_dies_within_a_refund_refunds_once(
     member_id = front_desk.member_id()
     coupon = restaurant.claim(member_id, operator.campaign())
     made = restaurant.checkout(purchase(member_id, 20_000, coupons=[coupon])).response.checkout
-    wait_until(lambda: all_ended(operator), 20, "the coupon is redeemed")
+    wait_until(operator.all_ended, 20, "the coupon is redeemed")
     refund_id = new_request_id()
     armed.restart("gateway.serve", f"gateway.refund.{place}=kill")
     with contextlib.suppress(Refusal):
         restaurant.refund(made.checkout_id, refund_id)
     wait_until(lambda: not armed.processes["gateway.serve"].running, 20, "the gateway dies")
     armed.start_process("gateway.serve")
-    wait_until(lambda: all_ended(operator), 30, "recovery finishes the refund")
+    wait_until(operator.all_ended, 30, "recovery finishes the refund")
     refund = restaurant.refund(made.checkout_id, refund_id).response.refund
     assert list(refund.restored_coupon_ids) == [coupon]
     assert restaurant.balances(member_id).points == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import uuid
@@ -327,6 +328,12 @@ class Operator:
             request_id=new_request_id(), group_id=str(uuid.uuid4()), member_ids=member_ids
         )
         self.call(self.movements.PutTransferGroup, request)
+
+    def all_ended(self) -> bool:
+        """Whether the books can be read and no checkout is unfinished."""
+        with contextlib.suppress(Refusal):
+            return bool(self.books().unfinished == 0)
+        return False
 
     def books(self) -> Any:
         """The gateway's books."""
