@@ -31,7 +31,7 @@ up: venv ## Start the whole suite on this machine until Ctrl-C.
 test: venv lint ## Check and test everything.
 	@$(BIN)/python -m pytest
 
-prove: venv ## Prove the ledger: 10,000 histories, long races, mutants of its rules (hours).
+prove: venv ## Prove the ledger: 10,000 histories, long races, mutants of its rules (an hour or more).
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[prove]'
 	@$(BIN)/python -m tests.proving
 

@@ -1,4 +1,4 @@
-"""`make prove`: what takes hours. Histories by the thousand, long races, and mutants of the rules.
+"""`make prove`: an hour or more. Histories by the thousand, long races, and mutants of the rules.
 
     python -m tests.proving [histories] [races] [mutants]
 
